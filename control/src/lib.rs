@@ -1,0 +1,27 @@
+//! What the cluster should do: objects, the store they live in, and the Snapshot the data path reads.
+//!
+//! This crate never touches client or target traffic. Its straight line is
+//!
+//! ```text
+//! store (etcd or embedded) ► sync ► object (read, validate) ► snapshot (index, resolve) ► ArcSwap<Snapshot>
+//!                  ▲                        │ refused
+//!   admin API ─────┘                        └► rejection (reported; the last good one goes on serving)
+//! ```
+//!
+//! * [`json`]: tolerant JSON reading, so that commands pasted from guides work;
+//! * [`object`]: one file a kind: wire form and validated form;
+//! * [`rejection`]: why an object was refused;
+//! * [`seal`]: private keys at rest;
+//! * [`store`]: etcd and embedded behind one set of calls;
+//! * [`snapshot`]: the immutable, indexed whole that one revision describes;
+//! * [`sync`]: list, watch, last-good file, publishing;
+//! * [`admin`]: the Admin API and our own read-only views.
+
+pub mod admin;
+pub mod json;
+pub mod object;
+pub mod rejection;
+pub mod seal;
+pub mod snapshot;
+pub mod store;
+pub mod sync;

@@ -1,0 +1,3 @@
+//! Placeholder.
+#[derive(Clone, Default)]
+pub(super) struct Names {}

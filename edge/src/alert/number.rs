@@ -1,0 +1,5 @@
+//! TLS alert numbers and names (IANA TLS Alerts registry), and which alert rustls sends for which error.
+
+/// A TLS alert description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Alert(pub u8);

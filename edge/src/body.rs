@@ -1,0 +1,93 @@
+//! Message bodies as they pass through the line: never buffered whole, trailers included. A leaf: both codecs make
+//! and read bodies through this type.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+/// Why a body broke off.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The sender's framing is wrong (bad chunk, trailer, content-length exceeded).
+    #[error("malformed body: {0}")]
+    Malformed(&'static str),
+    /// The sender closed or reset before the end.
+    #[error("body ended early: {0}")]
+    Truncated(String),
+    /// Nothing came for too long.
+    #[error("body timed out")]
+    TimedOut,
+    /// A bound was passed (trailer bytes).
+    #[error("body too large: {0}")]
+    TooLarge(&'static str),
+}
+
+/// A boxed stream of frames; not `Send`: a body stays on its thread.
+pub type BodyStream = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>;
+
+/// A message body.
+#[derive(Default)]
+pub enum Body {
+    /// No body (and the message says so).
+    #[default]
+    Empty,
+    /// All of it is here.
+    Full(Bytes),
+    /// It comes frame by frame from an HTTP/1.1 peer.
+    Stream(BodyStream),
+    /// It comes from an HTTP/2 peer.
+    H2(Incoming),
+}
+
+impl Body {
+    /// Nothing will come.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream(_) => false,
+            Self::H2(incoming) => http_body::Body::is_end_stream(incoming),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Self::Stream(stream) => stream.as_mut().poll_frame(cx),
+            Self::H2(incoming) => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|f| f.map_err(|e| BodyError::Truncated(e.to_string())))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream(stream) => stream.is_end_stream(),
+            Self::H2(incoming) => http_body::Body::is_end_stream(incoming),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(stream) => stream.size_hint(),
+            Self::H2(incoming) => http_body::Body::size_hint(incoming),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The data path: from a client's bytes to a target's and back, TLS at both doors.
+//!
+//! ```text
+//! client ─TLS─► listener ► hello ► policy ► handshake ► request ► exemption ► routes ─┐            router
+//!                                                                                     ├ hop (a call, later QUIC)
+//! target ◄─TLS─ exchange ◄ dial or pool ◄ endpoint ◄ upstream ◄───────────────────────┘            processor
+//! ```
+//!
+//! One plain async function per step, called in that order from one function that reads on a page:
+//! `router::connection::serve` and `processor::exchange::run`. Each step returns a value or a [`fault::Fault`].
+//!
+//! Imports go one way: main and cli → node → {router, processor, hop} → {tls, alert, http1} → {body, fault, metrics,
+//! limits}. `router` and `processor` never import each other: they meet at `hop`.
+
+pub mod access_log;
+pub mod alert;
+pub mod body;
+pub mod cli;
+pub mod drain;
+pub mod fault;
+pub mod hop;
+pub mod http1;
+pub mod limits;
+pub mod metrics;
+pub mod node;
+pub mod processor;
+pub mod router;
+pub mod tls;
