@@ -4,6 +4,8 @@
 
 mod balance;
 mod check;
+#[cfg(test)]
+mod for_test;
 mod material;
 mod pattern;
 mod route;
