@@ -67,7 +67,9 @@ impl FaultCode {
             | Self::NoProcessor
             | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::TargetUnreachable | Self::UnexpectedEOFAtTarget | Self::BadTargetAnswer => StatusCode::BAD_GATEWAY,
+            Self::TargetUnreachable | Self::UnexpectedEOFAtTarget | Self::BadTargetAnswer => {
+                StatusCode::BAD_GATEWAY
+            }
         }
     }
 
@@ -136,15 +138,30 @@ pub struct Fault {
 impl Fault {
     /// A fault of the target.
     pub fn target(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, source_role: FaultSource::Target, reason: None, detail: detail.into() }
+        Self {
+            code,
+            source_role: FaultSource::Target,
+            reason: None,
+            detail: detail.into(),
+        }
     }
     /// A fault of the processor's making.
     pub fn processor(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, source_role: FaultSource::Processor, reason: None, detail: detail.into() }
+        Self {
+            code,
+            source_role: FaultSource::Processor,
+            reason: None,
+            detail: detail.into(),
+        }
     }
     /// A fault seen by the router.
     pub fn router(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, source_role: FaultSource::Router, reason: None, detail: detail.into() }
+        Self {
+            code,
+            source_role: FaultSource::Router,
+            reason: None,
+            detail: detail.into(),
+        }
     }
     /// The same with a public cause.
     #[must_use]

@@ -23,7 +23,11 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
-        Self { connect: minute, send: minute, read: minute }
+        Self {
+            connect: minute,
+            send: minute,
+            read: minute,
+        }
     }
 }
 
@@ -33,15 +37,20 @@ pub struct Methods(pub(crate) u16);
 
 impl Methods {
     /// Bit order of the set.
-    pub const NAMES: [&'static str; 10] =
-        ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE"];
+    pub const NAMES: [&'static str; 10] = [
+        "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "PURGE",
+    ];
 
     /// Every method, also ones not in the list: a route without `methods`.
     pub const ANY: Self = Self(u16::MAX);
 
     /// Whether `method` is in the set.
     pub fn contains(self, method: &str) -> bool {
-        self == Self::ANY || Self::NAMES.iter().position(|n| *n == method).is_some_and(|bit| self.0 & (1 << bit) != 0)
+        self == Self::ANY
+            || Self::NAMES
+                .iter()
+                .position(|n| *n == method)
+                .is_some_and(|bit| self.0 & (1 << bit) != 0)
     }
 }
 

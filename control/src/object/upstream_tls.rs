@@ -17,7 +17,10 @@ pub struct Protocols {
 
 impl Protocols {
     /// Both.
-    pub const ALL: Self = Self { tls12: true, tls13: true };
+    pub const ALL: Self = Self {
+        tls12: true,
+        tls13: true,
+    };
 }
 
 /// The certificate shown to the target.

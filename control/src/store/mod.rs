@@ -68,7 +68,10 @@ impl Watch {
     /// # Errors
     /// [`StoreError::Compacted`] means: list again. Anything else: watch again from the last revision + 1.
     pub async fn next(&mut self) -> Result<Batch, StoreError> {
-        self.batches.recv().await.unwrap_or_else(|| Err(StoreError::Unavailable("the watch ended".to_owned())))
+        self.batches
+            .recv()
+            .await
+            .unwrap_or_else(|| Err(StoreError::Unavailable("the watch ended".to_owned())))
     }
 }
 
@@ -156,7 +159,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put(&self, key: &str, value: Bytes, expect: Expect, ttl: Option<Duration>) -> Result<Written, StoreError> {
+    pub async fn put(
+        &self,
+        key: &str,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Written, StoreError> {
         match self {
             Self::Etcd(s) => s.put(key, value, expect, ttl).await,
             Self::Embedded(s) => s.put(key, value, expect, ttl).await,

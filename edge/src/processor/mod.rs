@@ -12,7 +12,10 @@ impl Processor {
     /// [`Failure`].
     pub async fn run(&self, _request: Request) -> Result<Response, Box<Failure>> {
         Err(Box::new(Failure {
-            fault: crate::fault::Fault::processor(crate::fault::FaultCode::NoProcessor, "not implemented"),
+            fault: crate::fault::Fault::processor(
+                crate::fault::FaultCode::NoProcessor,
+                "not implemented",
+            ),
             target: crate::hop::TargetFacts::default(),
         }))
     }
