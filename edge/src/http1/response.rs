@@ -2,8 +2,10 @@
 //! bytes, bounded size, and no doubt about where the body ends. Pure: no I/O. [`super::client`] feeds it.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version};
+
+use super::framing::{self, FramingError};
 
 /// Most bytes of a head.
 pub const HEAD_BYTES: usize = 64 << 10;
@@ -43,6 +45,19 @@ pub enum Framing {
 #[error("{0}")]
 pub struct HeadError(pub &'static str);
 
+impl From<FramingError> for HeadError {
+    fn from(error: FramingError) -> Self {
+        Self(match error {
+            FramingError::Length => "bad content-length",
+            FramingError::LengthsDiffer => "content-lengths differ",
+            FramingError::Encoding => "unknown transfer-encoding",
+            FramingError::EncodingInOld => "transfer-encoding in HTTP/1.0",
+            FramingError::Both => "transfer-encoding and content-length together",
+            FramingError::LookAlike => "a header only looks like a framing one",
+        })
+    }
+}
+
 /// Looks for the end of a head in a growing buffer without looking at a byte twice.
 #[derive(Debug, Default)]
 pub struct Scan {
@@ -72,7 +87,11 @@ impl Scan {
             self.seen = at + 1;
             self.line = at + 1;
             if empty {
-                return if at >= HEAD_BYTES { Err(HeadError("head too large")) } else { Ok(Some(at + 1)) };
+                return if at >= HEAD_BYTES {
+                    Err(HeadError("head too large"))
+                } else {
+                    Ok(Some(at + 1))
+                };
             }
             self.lines += 1;
             if self.lines > HEADER_LINES + 1 {
@@ -80,7 +99,11 @@ impl Scan {
             }
         }
         self.seen = buf.len();
-        if buf.len() >= HEAD_BYTES { Err(HeadError("head too large")) } else { Ok(None) }
+        if buf.len() >= HEAD_BYTES {
+            Err(HeadError("head too large"))
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -100,19 +123,35 @@ pub fn parse(block: &Bytes) -> Result<Head, HeadError> {
         let (name, value) = parse_field(block, from, to)?;
         headers.append(name, value);
     }
-    let length = settle_length(&mut headers)?;
-    let chunked = read_transfer_encoding(&headers, version)?;
-    if chunked && length.is_some() {
-        return Err(HeadError("transfer-encoding and content-length together"));
+    let length = framing::length(&mut headers)?;
+    let chunked = headers.contains_key(TRANSFER_ENCODING);
+    if chunked {
+        if version != Version::HTTP_11 {
+            return Err(FramingError::EncodingInOld.into());
+        }
+        // Another coding would have to be undone here or announced further, and HTTP/2 cannot.
+        framing::chunked_only(&headers)?;
     }
-    Ok(Head { version, status, headers, length, chunked })
+    if chunked && length.is_some() {
+        return Err(FramingError::Both.into());
+    }
+    Ok(Head {
+        version,
+        status,
+        headers,
+        length,
+        chunked,
+    })
 }
 
 impl Head {
     /// Where the body of this answer to `method` ends.
     pub fn framing(&self, method: &Method) -> Framing {
         let bodiless = self.status.is_informational()
-            || matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            || matches!(
+                self.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
             || method == Method::HEAD;
         match (bodiless, self.chunked, self.length) {
             (true, ..) => Framing::None,
@@ -126,12 +165,16 @@ impl Head {
     /// Whether the target will take another request on the connection (RFC 9112 9.3).
     pub fn keeps_alive(&self) -> bool {
         // A 204 that announces a body may well send one; what follows could then be taken for the next answer.
-        if self.status == StatusCode::NO_CONTENT && (self.chunked || self.length.is_some_and(|n| n > 0)) {
+        if self.status == StatusCode::NO_CONTENT
+            && (self.chunked || self.length.is_some_and(|n| n > 0))
+        {
             return false;
         }
         let said = |token: &[u8]| {
             self.headers.get_all(CONNECTION).iter().any(|line| {
-                line.as_bytes().split(|b| *b == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+                line.as_bytes()
+                    .split(|b| *b == b',')
+                    .any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
             })
         };
         !said(b"close") && (self.version == Version::HTTP_11 || said(b"keep-alive"))
@@ -162,7 +205,10 @@ fn parse_status_line(line: &[u8]) -> Result<(Version, StatusCode), HeadError> {
         Some(b"HTTP/1.0 ") => Version::HTTP_10,
         _ => return Err(HeadError("bad HTTP version")),
     };
-    let status = line.get(9..12).filter(|s| s.iter().all(u8::is_ascii_digit)).ok_or(HeadError("bad status"))?;
+    let status = line
+        .get(9..12)
+        .filter(|s| s.iter().all(u8::is_ascii_digit))
+        .ok_or(HeadError("bad status"))?;
     let status = StatusCode::from_bytes(status).map_err(|_| HeadError("bad status"))?;
     // Servers that have no reason often leave out the space before it too.
     match line.get(12..) {
@@ -176,7 +222,11 @@ const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
-fn parse_field(block: &Bytes, from: usize, to: usize) -> Result<(HeaderName, HeaderValue), HeadError> {
+fn parse_field(
+    block: &Bytes,
+    from: usize,
+    to: usize,
+) -> Result<(HeaderName, HeaderValue), HeadError> {
     let line = &block[from..to];
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(HeadError("folded header line"));
@@ -186,51 +236,16 @@ fn parse_field(block: &Bytes, from: usize, to: usize) -> Result<(HeaderName, Hea
     let rest = &line[colon + 1..];
     let is_space = |b: &u8| matches!(b, b' ' | b'\t');
     let lead = rest.iter().take_while(|b| is_space(b)).count();
-    let trail = rest[lead..].iter().rev().take_while(|b| is_space(b)).count();
+    let trail = rest[lead..]
+        .iter()
+        .rev()
+        .take_while(|b| is_space(b))
+        .count();
     let value = block.slice(from + colon + 1 + lead..to - trail);
     // Refuses every control byte, a lone CR among them.
-    let value = HeaderValue::from_maybe_shared(value).map_err(|_| HeadError("control byte in a header value"))?;
+    let value = HeaderValue::from_maybe_shared(value)
+        .map_err(|_| HeadError("control byte in a header value"))?;
     Ok((name, value))
-}
-
-/// One number from however many `content-length` values, if they agree.
-fn settle_length(headers: &mut HeaderMap) -> Result<Option<u64>, HeadError> {
-    let mut length = None;
-    let mut values = 0;
-    for line in headers.get_all(CONTENT_LENGTH) {
-        for part in line.as_bytes().split(|b| *b == b',') {
-            let n = parse_number(part.trim_ascii()).ok_or(HeadError("bad content-length"))?;
-            if length.is_some_and(|seen| seen != n) {
-                return Err(HeadError("content-lengths differ"));
-            }
-            length = Some(n);
-            values += 1;
-        }
-    }
-    if let (Some(n), 2..) = (length, values) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(n));
-    }
-    Ok(length)
-}
-
-fn parse_number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    Some(digits.iter().fold(0, |n, d| n * 10 + u64::from(d - b'0')))
-}
-
-/// Only `chunked`, once: another coding would have to be undone here or announced further, and HTTP/2 cannot.
-fn read_transfer_encoding(headers: &HeaderMap, version: Version) -> Result<bool, HeadError> {
-    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
-    let Some(first) = lines.next() else { return Ok(false) };
-    if version != Version::HTTP_11 {
-        return Err(HeadError("transfer-encoding in HTTP/1.0"));
-    }
-    if lines.next().is_some() || !first.as_bytes().eq_ignore_ascii_case(b"chunked") {
-        return Err(HeadError("unknown transfer-encoding"));
-    }
-    Ok(true)
 }
 
 #[cfg(test)]
@@ -240,28 +255,88 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Option<Head>, HeadError> {
-        Scan::default().find(text)?.map(|end| parse(&Bytes::copy_from_slice(&text[..end]))).transpose()
+        Scan::default()
+            .find(text)?
+            .map(|end| parse(&Bytes::copy_from_slice(&text[..end])))
+            .transpose()
     }
 
     #[test]
     fn well_formed_heads() {
         let cases: [(&[u8], u16, Framing, bool); 12] = [
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, Framing::Length(5), true),
-            (b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, Framing::None, true),
-            (b"HTTP/1.1 200 \r\ncontent-length:\t5 , 5\r\nContent-Length: 5\r\n\r\n", 200, Framing::Length(5), true),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", 200, Framing::Chunked, true),
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                200,
+                Framing::Length(5),
+                true,
+            ),
+            (
+                b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n",
+                200,
+                Framing::None,
+                true,
+            ),
+            (
+                b"HTTP/1.1 200 \r\ncontent-length:\t5 \r\nContent-Length: 5\r\n\r\n",
+                200,
+                Framing::Length(5),
+                true,
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n",
+                200,
+                Framing::Chunked,
+                true,
+            ),
             (b"HTTP/1.1 204 No Content\r\n\r\n", 204, Framing::None, true),
-            (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", 204, Framing::None, false),
-            (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 304, Framing::None, true),
-            (b"HTTP/1.1 200 OK\r\nX: \xe9\xff\r\n\r\n", 200, Framing::Close, true),
+            (
+                b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n",
+                204,
+                Framing::None,
+                false,
+            ),
+            (
+                b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n",
+                304,
+                Framing::None,
+                true,
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nX: \xe9\xff\r\n\r\n",
+                200,
+                Framing::Close,
+                true,
+            ),
             (b"HTTP/1.0 200 OK\r\n\r\n", 200, Framing::Close, false),
-            (b"HTTP/1.0 200 OK\r\nConnection: foo, Keep-Alive\r\nContent-Length: 1\r\n\r\n", 200, Framing::Length(1), true),
-            (b"HTTP/1.1 200 OK\r\nConnection: CLOSE\r\nContent-Length: 1\r\n\r\n", 200, Framing::Length(1), false),
-            (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 103, Framing::None, true),
+            (
+                b"HTTP/1.0 200 OK\r\nConnection: foo, Keep-Alive\r\nContent-Length: 1\r\n\r\n",
+                200,
+                Framing::Length(1),
+                true,
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nConnection: CLOSE\r\nContent-Length: 1\r\n\r\n",
+                200,
+                Framing::Length(1),
+                false,
+            ),
+            (
+                b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+                103,
+                Framing::None,
+                true,
+            ),
         ];
         for (text, status, framing, alive) in cases {
             let head = read(text).unwrap().unwrap();
-            assert_eq!((head.status.as_u16(), head.framing(&Method::GET), head.keeps_alive()), (status, framing, alive));
+            assert_eq!(
+                (
+                    head.status.as_u16(),
+                    head.framing(&Method::GET),
+                    head.keeps_alive()
+                ),
+                (status, framing, alive)
+            );
             assert_eq!(head.framing(&Method::HEAD), Framing::None);
         }
     }
@@ -277,25 +352,57 @@ mod tests {
             (b"HTTP/1.1 099 OK\r\n\r\n", "bad status"),
             (b"HTTP/1.1 2000 OK\r\n\r\n", "bad status line"),
             (b"HTTP/1.1 200 O\x01K\r\n\r\n", "bad status line"),
-            (b"HTTP/1.1 200 OK\nFoo: bar\r\n\r\n", "line ends in a bare LF"),
+            (
+                b"HTTP/1.1 200 OK\nFoo: bar\r\n\r\n",
+                "line ends in a bare LF",
+            ),
             (b"HTTP/1.1 200 OK\r\n\n", "line ends in a bare LF"),
-            (b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", "folded header line"),
+            (
+                b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
+                "folded header line",
+            ),
             (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", "bad header name"),
             (b"HTTP/1.1 200 OK\r\n: b\r\n\r\n", "bad header name"),
-            (b"HTTP/1.1 200 OK\r\nA\r\n\r\n", "header line without a colon"),
-            (b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", "control byte in a header value"),
-            (b"HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n", "control byte in a header value"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "content-lengths differ"),
-            (b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n", "bad content-length"),
+            (
+                b"HTTP/1.1 200 OK\r\nA\r\n\r\n",
+                "header line without a colon",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
+                "control byte in a header value",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n",
+                "control byte in a header value",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+                "content-lengths differ",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
+                "bad content-length",
+            ),
             (
                 b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
                 "transfer-encoding and content-length together",
             ),
-            (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "transfer-encoding in HTTP/1.0"),
-            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "unknown transfer-encoding"),
+            (
+                b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "transfer-encoding in HTTP/1.0",
+            ),
+            (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                "unknown transfer-encoding",
+            ),
         ];
         for (text, why) in cases {
-            assert_eq!(read(text).map(|_| ()).unwrap_err().0, why, "{}", text.escape_ascii());
+            assert_eq!(
+                read(text).map(|_| ()).unwrap_err().0,
+                why,
+                "{}",
+                text.escape_ascii()
+            );
         }
     }
 
@@ -305,17 +412,24 @@ mod tests {
         for _ in 0..=HEADER_LINES {
             many.extend_from_slice(b"a: b\r\n");
         }
-        assert_eq!(Scan::default().find(&many), Err(HeadError("too many header lines")));
+        assert_eq!(
+            Scan::default().find(&many),
+            Err(HeadError("too many header lines"))
+        );
         let mut long = b"HTTP/1.1 200 OK\r\na: ".to_vec();
         long.resize(HEAD_BYTES, b'x');
-        assert_eq!(Scan::default().find(&long), Err(HeadError("head too large")));
+        assert_eq!(
+            Scan::default().find(&long),
+            Err(HeadError("head too large"))
+        );
     }
 
     #[test]
     fn found_wherever_the_bytes_are_split() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\r\n\r\nhello";
         let mut scan = Scan::default();
-        let found = (1..=text.len()).find_map(|n| scan.find(&text[..n]).unwrap().map(|end| (n, end)));
+        let found =
+            (1..=text.len()).find_map(|n| scan.find(&text[..n]).unwrap().map(|end| (n, end)));
         assert_eq!(found, Some((text.len() - 5, text.len() - 5)));
     }
 
