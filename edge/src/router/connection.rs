@@ -17,7 +17,7 @@ use crate::fault::{Fault, FaultCode};
 use crate::http1::request::HeadError;
 use crate::http1::server::{Ask, Connection, Incoming, Next};
 use crate::tls::hello::{self, HelloError};
-use crate::tls::{Stream, server};
+use crate::tls::{self, Stream};
 
 /// How long a closed connection is kept so that the client can read the last answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -101,7 +101,7 @@ async fn greet(router: &Rc<Router>, mut tcp: TcpStream) -> Result<Greeted, TlsFa
         Policy::Refused(cause) => {
             let detail = format!("SNI {:?}, revision {}", sni, snapshot.revision());
             drop(snapshot);
-            server::refuse(tcp, Alert::UNRECOGNIZED_NAME).await;
+            tls::refuse(tcp, Alert::UNRECOGNIZED_NAME).await;
             Err(TlsFailure { cause, alert: Some((Alert::UNRECOGNIZED_NAME, Direction::Sent)), detail })
         }
     }
@@ -112,9 +112,9 @@ async fn turn_away(mut tcp: TcpStream, error: &HelloError) -> TlsFailure {
     let failure = error.failure();
     if matches!(error, HelloError::PlainHttp) {
         let _ = tcp.write_all(PLAIN_HTTP).await;
-        server::linger(tcp).await;
+        tls::dismiss(tcp);
     } else if let Some(alert) = error.alert() {
-        server::refuse(tcp, alert).await;
+        tls::refuse(tcp, alert).await;
     }
     failure
 }

@@ -63,7 +63,7 @@ fn certificate(auth: &ClientAuth, secure: &Secure, raw_path: &str) -> Result<(),
         ClientCert::Verified { .. } if secure.not_after.is_none_or(|end| unix_now() <= end) => return Ok(()),
         ClientCert::Verified { .. } => Cause::ClientCertExpired,
         ClientCert::Missing => Cause::ClientCertMissing,
-        ClientCert::Refused { reason, .. } => reason.cause(),
+        ClientCert::Refused { reason, .. } => reason.client_cause(),
         // The handshake did not ask; `in_force` lets this pass only if the policies are equal, which they cannot be.
         ClientCert::NotAsked => return Err(misdirected("the handshake asked for no certificate", Cause::ClientCertMissing)),
     };

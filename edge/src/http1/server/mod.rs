@@ -65,16 +65,7 @@ pub struct Incoming {
     pub inflow: Rc<Inflow>,
 }
 
-/// Looks at a request body from outside.
-#[derive(Clone)]
-pub struct BodyState(Rc<Shared>);
 
-impl BodyState {
-    /// Why the body broke off, if the client is to blame.
-    pub fn broken(&self) -> Option<BodyError> {
-        self.0.broken.borrow().clone()
-    }
-}
 
 /// What came next on a connection.
 pub enum Next {
