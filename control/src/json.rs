@@ -18,5 +18,9 @@ pub struct JsonError {
 /// # Errors
 /// [`JsonError`] with the place in the text as given.
 pub fn parse(bytes: &[u8]) -> Result<serde_json::Value, JsonError> {
-    serde_json::from_slice(bytes).map_err(|e| JsonError { reason: e.to_string(), line: e.line(), column: e.column() })
+    serde_json::from_slice(bytes).map_err(|e| JsonError {
+        reason: e.to_string(),
+        line: e.line(),
+        column: e.column(),
+    })
 }

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::object::{ClientIdentity, Kind, Material, Object, Route, Service, Ssl, Timeouts, Upstream, Usage};
+use crate::object::{
+    ClientIdentity, Kind, Material, Object, Route, Service, Ssl, Timeouts, Upstream, Usage,
+};
 use crate::rejection::{Closes, Rejection};
 
 /// A change to one key.

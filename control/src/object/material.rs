@@ -69,6 +69,8 @@ impl Material {
 
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Material").field("certificates", &self.chain.len()).finish_non_exhaustive()
+        f.debug_struct("Material")
+            .field("certificates", &self.chain.len())
+            .finish_non_exhaustive()
     }
 }

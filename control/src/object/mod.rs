@@ -4,6 +4,8 @@
 
 mod balance;
 mod check;
+#[cfg(test)]
+mod for_test;
 mod material;
 mod pattern;
 mod route;
@@ -98,7 +100,12 @@ pub struct ReadContext<'a> {
 ///
 /// # Errors
 /// A [`Refusal`] naming the field; it also says what stays closed (CONTRACT 3).
-pub fn read(kind: Kind, id: &str, value: &[u8], context: &ReadContext<'_>) -> Result<Object, Refusal> {
+pub fn read(
+    kind: Kind,
+    id: &str,
+    value: &[u8],
+    context: &ReadContext<'_>,
+) -> Result<Object, Refusal> {
     match kind {
         Kind::Ssl => ssl::read(id, value, context).map(|o| Object::Ssl(Arc::new(o))),
         Kind::Route => route::read(id, value, context).map(|o| Object::Route(Arc::new(o))),

@@ -40,6 +40,10 @@ impl Service {
 }
 
 /// Reads a service (see [`super::read`]).
-pub(super) fn read(_id: &str, _value: &[u8], _context: &ReadContext<'_>) -> Result<Service, Refusal> {
+pub(super) fn read(
+    _id: &str,
+    _value: &[u8],
+    _context: &ReadContext<'_>,
+) -> Result<Service, Refusal> {
     Err(Refusal::new("", "not implemented"))
 }

@@ -71,7 +71,11 @@ pub struct KeepalivePool {
 
 impl Default for KeepalivePool {
     fn default() -> Self {
-        Self { size: 320, idle_timeout: Duration::from_secs(60), requests: 1000 }
+        Self {
+            size: 320,
+            idle_timeout: Duration::from_secs(60),
+            requests: 1000,
+        }
     }
 }
 
@@ -140,6 +144,10 @@ impl Upstream {
 }
 
 /// Reads a named upstream (see [`super::read`]).
-pub(super) fn read(_id: &str, _value: &[u8], _context: &ReadContext<'_>) -> Result<Upstream, Refusal> {
+pub(super) fn read(
+    _id: &str,
+    _value: &[u8],
+    _context: &ReadContext<'_>,
+) -> Result<Upstream, Refusal> {
     Err(Refusal::new("", "not implemented"))
 }

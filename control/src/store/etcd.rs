@@ -44,7 +44,13 @@ impl EtcdStore {
     pub(super) async fn get(&self, _key: &str) -> Result<Option<Entry>, StoreError> {
         Err(StoreError::Unavailable("not implemented".to_owned()))
     }
-    pub(super) async fn put(&self, _key: &str, _value: Bytes, _expect: Expect, _ttl: Option<Duration>) -> Result<Written, StoreError> {
+    pub(super) async fn put(
+        &self,
+        _key: &str,
+        _value: Bytes,
+        _expect: Expect,
+        _ttl: Option<Duration>,
+    ) -> Result<Written, StoreError> {
         Err(StoreError::Unavailable("not implemented".to_owned()))
     }
     pub(super) async fn delete(&self, _key: &str, _expect: Expect) -> Result<Written, StoreError> {
