@@ -80,7 +80,7 @@ fn run(config: ServeConfig) -> anyhow::Result<()> {
     runtime.block_on(async {
         // Before the node: a signal during a slow start must not be lost.
         let signals = Signals::listen().context("signals cannot be listened to")?;
-        let node = Node::start(config)?;
+        let node = Node::start(&config)?;
         for (name, address) in node.addresses() {
             tracing::info!(listener = name, %address, "listening");
         }

@@ -20,7 +20,7 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: ServeConfig) -> Result<Self, StartError> {
+    pub fn start(config: &ServeConfig) -> Result<Self, StartError> {
         Ok(Self {
             drain: config.drain_timeout(),
         })

@@ -258,7 +258,9 @@ impl Object<'_> {
         self.key(key);
         self.out.push(b'"');
         if value.len() > bound {
-            let end = (0..=bound).rfind(|at| value.is_char_boundary(*at)).unwrap_or(0);
+            let end = (0..=bound)
+                .rfind(|at| value.is_char_boundary(*at))
+                .unwrap_or(0);
             escape(self.out, &value[..end]);
             self.out.extend_from_slice(CUT.as_bytes());
         } else {

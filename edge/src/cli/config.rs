@@ -414,3 +414,208 @@ fn readable(text: &str) -> Result<PathBuf, String> {
         .map(|_| PathBuf::from(text))
         .map_err(|e| format!("{text} cannot be read: {e}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: crate::cli::serve::ServeArgs,
+    }
+
+    fn resolve(flags: &[&str]) -> Result<ServeConfig, ConfigError> {
+        let line = std::iter::once("serve").chain(flags.iter().copied());
+        Line::try_parse_from(line)
+            .unwrap_or_else(|e| panic!("{e}"))
+            .serve
+            .resolve_with(Vec::new())
+    }
+
+    fn refusal(flags: &[&str]) -> String {
+        resolve(flags).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let c = resolve(&[]).unwrap();
+        assert_eq!(c.roles().names(), ["router", "processor", "control"]);
+        let address = |l: Listener| l.address().unwrap().to_string();
+        assert_eq!(address(c.http()), "0.0.0.0:9080");
+        assert_eq!(address(c.https()), "0.0.0.0:9443");
+        assert_eq!(address(c.admin()), "127.0.0.1:9180");
+        assert_eq!(address(c.metrics()), "127.0.0.1:9091");
+        assert_eq!(address(c.hop()), "0.0.0.0:9444");
+        assert!(
+            matches!(c.store(), StoreConfig::Embedded(dir) if dir == Path::new("./sallyport-data"))
+        );
+        assert!(
+            matches!(c.admin_key(), AdminKey::File(path) if path == Path::new("./sallyport-data/admin.key"))
+        );
+        assert_eq!(c.drain_timeout(), Duration::from_secs(30));
+        assert_eq!(c.limits().handshake, Duration::from_secs(5));
+        assert_eq!(c.upstream_verify(), UpstreamVerify::Strict);
+        assert_eq!(
+            (c.fallback_sni(), c.access_log(), c.log_level()),
+            (None, &Destination::Stdout, "info")
+        );
+        assert!(!c.node_id().is_empty());
+    }
+
+    #[test]
+    fn the_store_follows_the_data_directory() {
+        let c = resolve(&["--data-dir", "/d"]).unwrap();
+        assert!(matches!(c.store(), StoreConfig::Embedded(dir) if dir == Path::new("/d")));
+        assert!(matches!(c.admin_key(), AdminKey::File(path) if path == Path::new("/d/admin.key")));
+    }
+
+    #[test]
+    fn roles() {
+        let names = |text| resolve(&["--role", text]).unwrap().roles().names();
+        assert_eq!(names("control"), ["control"]);
+        assert_eq!(names("router, processor"), ["router", "processor"]);
+        for apart in ["router", "processor,control"] {
+            assert!(
+                refusal(&["--role", apart]).contains("not in this release"),
+                "{apart}"
+            );
+        }
+        assert_eq!(
+            refusal(&["--role", "proxy"]),
+            "--role: `proxy` is no role: router, processor, control, all"
+        );
+        assert!(refusal(&["--role", ""]).contains("is no role"));
+    }
+
+    #[test]
+    fn settings_of_the_data_plane() {
+        let c = resolve(&[
+            "--fallback-sni",
+            "Test.COM.",
+            "--upstream-verify",
+            "apisix",
+            "--max-header-bytes",
+            "32KiB",
+            "--max-connections",
+            "7",
+            "--idle-timeout",
+            "1m",
+            "--https",
+            "off",
+            "--threads",
+            "3",
+        ])
+        .unwrap();
+        assert_eq!(
+            (c.fallback_sni(), c.upstream_verify()),
+            (Some("test.com"), UpstreamVerify::Apisix)
+        );
+        assert_eq!(
+            (c.limits().header_bytes, c.limits().connections),
+            (32 << 10, 7)
+        );
+        assert_eq!(
+            (c.limits().idle, c.threads().get()),
+            (Duration::from_secs(60), 3)
+        );
+        assert_eq!(c.https(), Listener::Off);
+    }
+
+    #[test]
+    fn refusals_name_the_flag() {
+        for (flags, message) in [
+            (vec!["--threads", "0"], "--threads: `0` is outside 1 to 256"),
+            (
+                vec!["--handshake-timeout", "5"],
+                "--handshake-timeout: `5` lacks its unit: ms, s, m or h",
+            ),
+            (
+                vec!["--upstream-verify", "no"],
+                "--upstream-verify: `no` is neither strict nor apisix",
+            ),
+            (
+                vec!["--http", "1.2.3.4:80", "--https", "0.0.0.0:80"],
+                "--http and --https both listen on port 80",
+            ),
+            (
+                vec!["--keyring-file", "/nowhere/k"],
+                "--keyring-file: /nowhere/k cannot be read",
+            ),
+            (
+                vec!["--config", "/nowhere/c"],
+                "--config: /nowhere/c cannot be read",
+            ),
+            (
+                vec!["--log-level", "a=b=c"],
+                "--log-level: `a=b=c` is no log filter",
+            ),
+            (vec!["--admin-key", "a b"], "--admin-key: a key is made of"),
+            (
+                vec!["--admin-key", "a", "--admin-key-file", "b"],
+                "--admin-key: not together with --admin-key-file",
+            ),
+            (
+                vec!["--hop-advertise", "host"],
+                "--hop-advertise: `host` is not HOST:PORT",
+            ),
+            (vec!["--data-dir", ""], "--data-dir: an empty path"),
+        ] {
+            let got = refusal(&flags);
+            assert!(got.starts_with(message) && !got.contains('\n'), "{got}");
+        }
+    }
+
+    #[test]
+    fn no_secret_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let password = dir.path().join("password");
+        std::fs::write(&password, "hunter2\n").unwrap();
+        let c = resolve(&[
+            "--admin-key",
+            "topsecret",
+            "--store",
+            "etcd://h:1",
+            "--etcd-user",
+            "u",
+            "--etcd-password-file",
+            password.to_str().unwrap(),
+        ])
+        .unwrap();
+        let shown = format!("{c:?}");
+        assert!(
+            !shown.contains("topsecret") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+        assert!(
+            matches!(c.store(), StoreConfig::Etcd(o) if o.user == Some(("u".into(), "hunter2".into())))
+        );
+    }
+
+    #[test]
+    fn a_file_and_the_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s.yaml");
+        std::fs::write(&file, "role: [router, processor]\nadmin: off\nthreads: 2\n").unwrap();
+        let environment = |threads: &str| {
+            let file = file.to_str().unwrap().to_owned();
+            vec![
+                ("SALLYPORT_CONFIG".to_owned(), file),
+                ("SALLYPORT_THREADS".to_owned(), threads.to_owned()),
+            ]
+        };
+        let c = crate::cli::serve::ServeArgs::default()
+            .resolve_with(environment("4"))
+            .unwrap();
+        assert_eq!((c.admin(), c.threads().get()), (Listener::Off, 4));
+        assert!(!c.roles().control());
+        let refused = crate::cli::serve::ServeArgs::default()
+            .resolve_with(environment("x"))
+            .unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "SALLYPORT_THREADS: `x` is not a whole number"
+        );
+    }
+}

@@ -151,7 +151,7 @@ fn from_file(
         let line = line_of(text, &name);
         let Some(known) = keys.iter().find(|k| **k == name && name != "config") else {
             let meant = name.replace('_', "-");
-            let hint = if keys.contains(&meant.as_str()) {
+            let hint = if meant != name && keys.contains(&meant.as_str()) {
                 format!("; `{meant}` is meant?")
             } else {
                 String::new()

@@ -166,3 +166,115 @@ fn first_line(text: &str) -> Result<String, String> {
         Ok(line.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(settings: &[(&'static str, &str)]) -> Result<StoreConfig, String> {
+        let mut flags: Vec<(&'static str, Option<String>)> = settings
+            .iter()
+            .map(|(k, v)| (*k, Some((*v).to_owned())))
+            .collect();
+        flags.push(("store", None));
+        flags.retain(|(k, v)| v.is_some() || !settings.iter().any(|(s, _)| s == k));
+        let sources = Sources::merge(flags, [], None).map_err(|e| e.to_string())?;
+        read(&sources, Path::new("d")).map_err(|e| e.to_string())
+    }
+
+    fn etcd(text: &str) -> EtcdOptions {
+        match with(&[("store", text)]).unwrap() {
+            StoreConfig::Etcd(options) => options,
+            StoreConfig::Embedded(dir) => panic!("{}", dir.display()),
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        assert!(matches!(with(&[]).unwrap(), StoreConfig::Embedded(dir) if dir == Path::new("d")));
+        assert!(
+            matches!(with(&[("store", "embedded:/x/y")]).unwrap(), StoreConfig::Embedded(d) if d == Path::new("/x/y"))
+        );
+        let o = etcd("etcd://h1:2379,h2:2380,[::1]:1,h3/apisix/");
+        assert_eq!(o.endpoints, ["h1:2379", "h2:2380", "[::1]:1", "h3:2379"]);
+        assert_eq!((o.tls, o.prefix.as_str()), (false, "/apisix"));
+        let o = etcd("etcds://[::1]/team/edge");
+        assert_eq!(
+            (o.endpoints, o.tls, o.prefix.as_str()),
+            (vec!["[::1]:2379".to_owned()], true, "/team/edge")
+        );
+        assert_eq!(etcd("etcd://h").prefix, "/apisix");
+        for bad in [
+            "",
+            "h:2379",
+            "http://h:2379",
+            "etcd://",
+            "etcd://h:x",
+            "etcd://h:0",
+            "etcd://h,,i",
+            "etcd://u:p@h:1",
+            "etcd://[zz]:1",
+            "etcd://h/a//b",
+            "etcd://h/a?b",
+            "embedded:",
+        ] {
+            assert!(
+                with(&[("store", bad)])
+                    .unwrap_err()
+                    .starts_with("--store: "),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn combinations_that_cannot_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let pem = dir.path().join("ca.pem");
+        std::fs::write(&pem, "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let pem = pem.to_str().unwrap();
+        let empty = dir.path().join("empty");
+        std::fs::write(&empty, "").unwrap();
+        let empty = empty.to_str().unwrap();
+        let refused = |settings: &[(&'static str, &str)]| with(settings).unwrap_err();
+        assert_eq!(
+            refused(&[("etcd-ca", pem)]),
+            "--etcd-ca: needs a store of etcd:// or etcds://"
+        );
+        assert_eq!(
+            refused(&[("store", "etcd://h"), ("etcd-ca", pem)]),
+            "--etcd-ca: needs etcds://, this store is etcd://"
+        );
+        assert_eq!(
+            refused(&[("store", "etcds://h"), ("etcd-cert", pem)]),
+            "--etcd-cert: needs --etcd-key too"
+        );
+        assert_eq!(
+            refused(&[("store", "etcd://h"), ("etcd-password-file", empty)]),
+            "--etcd-password-file: needs --etcd-user too"
+        );
+        let user = ("etcd-user", "u");
+        assert!(
+            refused(&[("store", "etcd://h"), user, ("etcd-password-file", empty)])
+                .ends_with("has an empty first line")
+        );
+        assert!(
+            refused(&[
+                ("store", "etcd://h"),
+                user,
+                ("etcd-password-file", "/nowhere")
+            ])
+            .contains("cannot be read")
+        );
+        assert!(refused(&[("store", "etcds://h"), ("etcd-ca", empty)]).ends_with("is not PEM"));
+        let both = with(&[
+            ("store", "etcds://h"),
+            ("etcd-cert", pem),
+            ("etcd-key", pem),
+        ])
+        .unwrap();
+        assert!(
+            matches!(both, StoreConfig::Etcd(o) if o.identity_pem.is_some() && o.ca_pem.is_none())
+        );
+    }
+}

@@ -9,7 +9,7 @@ use prometheus::{
     Registry,
 };
 
-use super::{HOPS, Metrics, request};
+use super::{ConfigSeries, HOPS, Metrics, TlsSeries, TrafficSeries, request};
 
 /// Seconds. Requests: 1 ms to 60 s, about 1-2.5-5, finer where service levels usually lie.
 const REQUEST_BUCKETS: [f64; 15] = [
@@ -29,58 +29,76 @@ pub(super) fn metrics() -> Metrics {
     let d = Definer {
         registry: Registry::new(),
     };
-    let revision = d.gauges(
-        "config_revision",
-        "Store revision: newest seen, and served.",
-        &["state"],
-    );
-    let flight = d.gauges("hop_requests_in_flight", "Requests in flight.", &["hop"]);
-    let bytes = d.counters(
-        "bytes_total",
-        "Body bytes: in from the peer, out to it.",
-        &["hop", "direction"],
-    );
+    let build = d.gauges("build_info", "Always 1.", &["version", "commit"]);
+    build
+        .with_label_values(&[env!("CARGO_PKG_VERSION"), super::COMMIT])
+        .set(1);
+    Metrics {
+        tls: tls(&d),
+        requests: requests(&d),
+        traffic: traffic(&d),
+        config: config(&d),
+        certificate_set: Mutex::new(HashSet::new()),
+        log_dropped: d.counter(
+            "access_log_dropped_lines_total",
+            "Access log lines given up.",
+        ),
+        registry: d.registry,
+    }
+}
+
+fn tls(d: &Definer) -> TlsSeries {
     let seconds = d.histograms(
         "tls_handshake_duration_seconds",
         "Finished handshakes.",
         &["hop"],
         &HANDSHAKE_BUCKETS,
     );
-    let build = d.gauges("build_info", "Always 1.", &["version", "commit"]);
-    build
-        .with_label_values(&[env!("CARGO_PKG_VERSION"), super::COMMIT])
-        .set(1);
-    Metrics {
+    TlsSeries {
         handshakes: d.counters(
             "tls_handshakes_total",
             "TLS handshakes; failed ones have version none.",
             &["hop", "result", "version", "resumed", "client_auth"],
         ),
-        handshake_failures: d.counters(
+        failures: d.counters(
             "tls_handshake_failures_total",
             "Failed TLS handshakes by cause, alert and who sent it.",
             &["hop", "cause", "alert", "direction"],
         ),
-        handshake_seconds: HOPS.map(|hop| seconds.with_label_values(&[hop.as_str()])),
+        seconds: HOPS.map(|hop| seconds.with_label_values(&[hop.as_str()])),
         certificate_end: d.gauges(
             "tls_certificate_not_after_seconds",
             "End of validity, unix time.",
             &["kind", "id"],
         ),
-        certificate_set: Mutex::new(HashSet::new()),
-        requests: request::Families::new(
-            d.counters(
-                "http_requests_total",
-                "Answered requests by status.",
-                &["hop", "route", "code"],
-            ),
-            d.histograms(
-                "http_request_duration_seconds",
-                "From the request's head to the end of its answer.",
-                &["hop", "route"],
-                &REQUEST_BUCKETS,
-            ),
+    }
+}
+
+fn requests(d: &Definer) -> request::Families {
+    let help = "From the request's head to the end of its answer.";
+    request::Families::new(
+        d.counters(
+            "http_requests_total",
+            "Answered requests by status.",
+            &["hop", "route", "code"],
         ),
+        d.histograms(
+            "http_request_duration_seconds",
+            help,
+            &["hop", "route"],
+            &REQUEST_BUCKETS,
+        ),
+    )
+}
+
+fn traffic(d: &Definer) -> TrafficSeries {
+    let flight = d.gauges("hop_requests_in_flight", "Requests in flight.", &["hop"]);
+    let bytes = d.counters(
+        "bytes_total",
+        "Body bytes: in from the peer, out to it.",
+        &["hop", "direction"],
+    );
+    TrafficSeries {
         in_flight: HOPS.map(|hop| flight.with_label_values(&[hop.as_str()])),
         connections: d.gauges("connections", "Open connections.", &["hop", "protocol"]),
         connections_total: d.counters(
@@ -101,8 +119,18 @@ pub(super) fn metrics() -> Metrics {
             "1 if health checks let it serve.",
             &["upstream", "target"],
         ),
-        revision_seen: revision.with_label_values(&["seen"]),
-        revision_applied: revision.with_label_values(&["applied"]),
+    }
+}
+
+fn config(d: &Definer) -> ConfigSeries {
+    let revision = d.gauges(
+        "config_revision",
+        "Store revision: newest seen, and served.",
+        &["state"],
+    );
+    ConfigSeries {
+        seen: revision.with_label_values(&["seen"]),
+        applied: revision.with_label_values(&["applied"]),
         objects: d.gauges("config_objects", "Valid objects.", &["kind"]),
         rejected: d.gauges("config_rejected_objects", "Refused objects.", &["kind"]),
         apply_seconds: d.histogram(
@@ -111,11 +139,6 @@ pub(super) fn metrics() -> Metrics {
             &APPLY_BUCKETS,
         ),
         store_connected: d.gauge("store_connected", "1 if the store answers."),
-        log_dropped: d.counter(
-            "access_log_dropped_lines_total",
-            "Access log lines given up.",
-        ),
-        registry: d.registry,
     }
 }
 

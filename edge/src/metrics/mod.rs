@@ -31,25 +31,37 @@ const HOPS: [Hop; 3] = [Hop::Northbound, Hop::Internal, Hop::Southbound];
 /// All metrics of one node.
 pub struct Metrics {
     registry: Registry,
-    handshakes: IntCounterVec,
-    handshake_failures: IntCounterVec,
-    handshake_seconds: [Histogram; 3],
-    certificate_end: IntGaugeVec,
-    certificate_set: Mutex<HashSet<(String, String)>>,
+    tls: TlsSeries,
     requests: request::Families,
+    traffic: TrafficSeries,
+    config: ConfigSeries,
+    certificate_set: Mutex<HashSet<(String, String)>>,
+    log_dropped: IntCounter,
+}
+
+struct TlsSeries {
+    handshakes: IntCounterVec,
+    failures: IntCounterVec,
+    seconds: [Histogram; 3],
+    certificate_end: IntGaugeVec,
+}
+
+struct TrafficSeries {
     in_flight: [IntGauge; 3],
     connections: IntGaugeVec,
     connections_total: IntCounterVec,
     bytes: [[IntCounter; 2]; 3],
     retries: IntCounterVec,
     target_healthy: IntGaugeVec,
-    revision_seen: IntGauge,
-    revision_applied: IntGauge,
+}
+
+struct ConfigSeries {
+    seen: IntGauge,
+    applied: IntGauge,
     objects: IntGaugeVec,
     rejected: IntGaugeVec,
     apply_seconds: Histogram,
     store_connected: IntGauge,
-    log_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -77,7 +89,8 @@ impl Metrics {
         client_auth: bool,
         took: Duration,
     ) {
-        self.handshakes
+        self.tls
+            .handshakes
             .with_label_values(&[
                 hop.as_str(),
                 "ok",
@@ -86,7 +99,7 @@ impl Metrics {
                 truth(client_auth),
             ])
             .inc();
-        self.handshake_seconds[hop as usize].observe(took.as_secs_f64());
+        self.tls.seconds[hop as usize].observe(took.as_secs_f64());
     }
 
     /// A handshake that failed. A connection that ended without a byte (`probe_no_data`: port scans, load balancers'
@@ -97,11 +110,13 @@ impl Metrics {
             .map_or(("none", "none"), |(alert, direction)| {
                 (alert.name(), direction.as_str())
             });
-        self.handshake_failures
+        self.tls
+            .failures
             .with_label_values(&[hop.as_str(), failure.cause.as_str(), alert, direction])
             .inc();
         if failure.cause != Cause::ProbeNoData {
-            self.handshakes
+            self.tls
+                .handshakes
                 .with_label_values(&[hop.as_str(), "failed", "none", "false", "false"])
                 .inc();
         }
@@ -120,7 +135,7 @@ impl Metrics {
 
     /// One request in flight at `hop` until the guard is dropped.
     pub fn in_flight(&self, hop: Hop) -> InFlight {
-        let gauge = self.in_flight[hop as usize].clone();
+        let gauge = self.traffic.in_flight[hop as usize].clone();
         gauge.inc();
         InFlight(gauge)
     }
@@ -128,25 +143,32 @@ impl Metrics {
     /// One open connection until the guard is dropped. `protocol`: `http`, `https`, `http/1.1`, `h2`, `tcp`, ...
     pub fn connection(&self, hop: Hop, protocol: &'static str) -> ConnectionGuard {
         let labels = [hop.as_str(), protocol];
-        self.connections_total.with_label_values(&labels).inc();
-        let gauge = self.connections.with_label_values(&labels);
+        self.traffic
+            .connections_total
+            .with_label_values(&labels)
+            .inc();
+        let gauge = self.traffic.connections.with_label_values(&labels);
         gauge.inc();
         ConnectionGuard(gauge)
     }
 
     /// Body bytes that passed `hop`: `out` is away from us.
     pub fn bytes(&self, hop: Hop, out: bool, n: u64) {
-        self.bytes[hop as usize][usize::from(out)].inc_by(n);
+        self.traffic.bytes[hop as usize][usize::from(out)].inc_by(n);
     }
 
     /// A further attempt for a request to `upstream` (its key), and why.
     pub fn retry(&self, upstream: &str, reason: &'static str) {
-        self.retries.with_label_values(&[upstream, reason]).inc();
+        self.traffic
+            .retries
+            .with_label_values(&[upstream, reason])
+            .inc();
     }
 
     /// What health checks think of `target` (`host:port`) of `upstream`.
     pub fn target_health(&self, upstream: &str, target: &str, healthy: bool) {
-        self.target_healthy
+        self.traffic
+            .target_healthy
             .with_label_values(&[upstream, target])
             .set(i64::from(healthy));
     }
@@ -154,14 +176,22 @@ impl Metrics {
     /// `target` is no longer in `upstream`, or no longer checked.
     pub fn target_gone(&self, upstream: &str, target: &str) {
         // An error means that it was never there.
-        let _ = self.target_healthy.remove_label_values(&[upstream, target]);
+        let _ = self
+            .traffic
+            .target_healthy
+            .remove_label_values(&[upstream, target]);
     }
 
     /// Removes every series of a deleted upstream. Walks all of them: for configuration changes only.
     pub fn forget_upstream(&self, upstream: &str) {
-        define::remove_where(&self.retries, "upstream", upstream, &["upstream", "reason"]);
         define::remove_where(
-            &self.target_healthy,
+            &self.traffic.retries,
+            "upstream",
+            upstream,
+            &["upstream", "reason"],
+        );
+        define::remove_where(
+            &self.traffic.target_healthy,
             "upstream",
             upstream,
             &["upstream", "target"],
@@ -170,7 +200,8 @@ impl Metrics {
 
     /// Sets the end of validity (unix seconds) of one certificate. `kind`: `ssl`, `client_ca`, `upstream`, ...
     pub fn certificate(&self, kind: &str, id: &str, not_after: i64) {
-        self.certificate_end
+        self.tls
+            .certificate_end
             .with_label_values(&[kind, id])
             .set(not_after);
         self.certificate_set
@@ -183,7 +214,8 @@ impl Metrics {
     pub fn certificates<'a>(&self, all: impl IntoIterator<Item = (&'a str, &'a str, i64)>) {
         let mut fresh = HashSet::new();
         for (kind, id, not_after) in all {
-            self.certificate_end
+            self.tls
+                .certificate_end
                 .with_label_values(&[kind, id])
                 .set(not_after);
             fresh.insert((kind.to_owned(), id.to_owned()));
@@ -194,6 +226,7 @@ impl Metrics {
             .unwrap_or_else(PoisonError::into_inner);
         for (kind, id) in known.difference(&fresh) {
             let _ = self
+                .tls
                 .certificate_end
                 .remove_label_values(&[kind.as_str(), id.as_str()]);
         }
@@ -202,34 +235,38 @@ impl Metrics {
 
     /// The newest revision heard of and the one that is served.
     pub fn config_revision(&self, seen: u64, applied: u64) {
-        self.revision_seen
+        self.config
+            .seen
             .set(i64::try_from(seen).unwrap_or(i64::MAX));
-        self.revision_applied
+        self.config
+            .applied
             .set(i64::try_from(applied).unwrap_or(i64::MAX));
     }
 
     /// How many valid objects of a kind are served.
     pub fn config_objects(&self, kind: &str, n: usize) {
-        self.objects
+        self.config
+            .objects
             .with_label_values(&[kind])
             .set(i64::try_from(n).unwrap_or(i64::MAX));
     }
 
     /// How many objects of a kind are refused.
     pub fn config_rejected(&self, kind: &str, n: usize) {
-        self.rejected
+        self.config
+            .rejected
             .with_label_values(&[kind])
             .set(i64::try_from(n).unwrap_or(i64::MAX));
     }
 
     /// A batch of changes was made into a Snapshot and published, which took this long.
     pub fn config_applied(&self, took: Duration) {
-        self.apply_seconds.observe(took.as_secs_f64());
+        self.config.apply_seconds.observe(took.as_secs_f64());
     }
 
     /// Whether the store answers.
     pub fn store_connected(&self, connected: bool) {
-        self.store_connected.set(i64::from(connected));
+        self.config.store_connected.set(i64::from(connected));
     }
 
     /// Lines of the access log that were given up because its destination is slow or broken.
@@ -310,10 +347,7 @@ mod tests {
         ));
         let cause = r#"sallyport_tls_handshake_failures_total{alert="none",cause="probe_no_data",direction="none",hop="northbound"} 1"#;
         assert!(has(&m, cause));
-        assert!(
-            !m.encode()
-                .contains(r#"hop="northbound",result="failed""#)
-        );
+        assert!(!m.encode().contains(r#"hop="northbound",result="failed""#));
         assert!(m.encode().contains(r#"direction="sent",hop="southbound""#));
         assert!(has(
             &m,
