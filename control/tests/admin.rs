@@ -1,5 +1,7 @@
 //! The Admin API over a real socket against the embedded store: APISIX's statuses, bodies and texts (reference 6).
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // A test stops at the first surprise.
+
 mod admin_server;
 
 use admin_server::{Server, certificate};
