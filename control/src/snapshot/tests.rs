@@ -547,9 +547,9 @@ fn a_table_is_the_same_small_and_large() {
         assert_eq!(get(&s, "h", path), format!("+{n}"));
         assert_eq!(get(&s, "h", &format!("{path}/x")), format!("+{n}"));
     }
-    for n in 0..100 {
+    for (n, path) in paths.iter().enumerate() {
         s = s.apply(2, vec![Change::Remove(Kind::Route, n.to_string().into())]);
-        assert_eq!(get(&s, "h", &paths[n]), "");
+        assert_eq!(get(&s, "h", path), "");
     }
     assert_eq!(s.count(Kind::Route), 0);
 }
