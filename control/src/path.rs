@@ -146,3 +146,132 @@ fn text(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ok(path: &str) -> String {
+        normalise(path).unwrap().into_owned()
+    }
+
+    #[test]
+    fn as_nginx_reads_them() {
+        for (raw, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a//b///c", "/a/b/c"),
+            ("/a/./b/.", "/a/b/"),
+            ("/a/b/../c", "/a/c"),
+            ("/a/b/..", "/a/"),
+            ("/a/..", "/"),
+            ("/a//../b", "/b"),
+            ("/%61", "/a"),
+            ("/a%2Fb", "/a/b"),
+            ("/a/%2e%2E/b", "/b"),
+            ("/a%2f%2e%2e%2fb", "/b"),
+            ("/%2541", "/%41"),
+            ("/a%3Fb%23c", "/a?b#c"),
+            ("/a?b", "/a?b"),
+            ("/%C3%A9", "/é"),
+            ("/é", "/é"),
+            ("/a%ffb%C3", "/a%FFb%C3"),
+            ("/...", "/..."),
+            ("/.well-known/x", "/.well-known/x"),
+            ("/a/..b/.c", "/a/..b/.c"),
+            ("/a\\..\\b", "/a\\..\\b"),
+            ("/a;x=1/../b", "/b"),
+        ] {
+            assert_eq!(ok(raw), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (raw, error) in [
+            ("/..", PathError::AboveRoot),
+            ("/a/../..", PathError::AboveRoot),
+            ("/%2e%2e/x", PathError::AboveRoot),
+            ("/a%00", PathError::Nul),
+            ("/a\0", PathError::Nul),
+            ("/%", PathError::Encoding),
+            ("/%4", PathError::Encoding),
+            ("/%g0", PathError::Encoding),
+            ("/%+1", PathError::Encoding),
+            ("*", PathError::Relative),
+            ("a/b", PathError::Relative),
+        ] {
+            assert_eq!(normalise(raw), Err(error), "{raw}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_do_is_borrowed() {
+        assert!(matches!(normalise("/api/v1/things"), Ok(Cow::Borrowed(_))));
+        assert!(matches!(normalise("/a.b/"), Ok(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn canonical_is_narrow() {
+        for yes in [
+            "/",
+            "/a",
+            "/a/b/",
+            "/.well-known/x",
+            "/a..b",
+            "/a=b&c,d:e@f~",
+        ] {
+            assert!(is_canonical(yes), "{yes}");
+        }
+        let no = [
+            "", "*", "a", "//", "/a//b", "/./a", "/a/.", "/..", "/a/../b", "/%61", "/a\\b", "/a;b",
+            "/a?b", "/a#b", "/a\0", "/a b", "/a\tb", "/é", "/a\x7f", "/..;/a",
+        ];
+        for no in no {
+            assert!(!is_canonical(no), "{no}");
+        }
+    }
+
+    /// Pieces that make trouble, more often than a uniform string would have them.
+    fn awkward() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("/".to_owned()),
+            Just(".".to_owned()),
+            Just("..".to_owned()),
+            Just("%2e".to_owned()),
+            Just("%2F".to_owned()),
+            Just("%25".to_owned()),
+            Just("%ff".to_owned()),
+            Just("\\".to_owned()),
+            Just(";".to_owned()),
+            "[a-z%.é]{0,3}",
+            any::<String>(),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn output_is_normal(path in awkward()) {
+            let Ok(normal) = normalise(&path) else { return Ok(()) };
+            prop_assert!(normal.starts_with('/') && !normal.contains("//") && !normal.contains('\0'));
+            prop_assert!(normal.split('/').all(|segment| segment != "." && segment != ".."));
+            if !normal.contains('%') {
+                prop_assert_eq!(normalise(&normal), Ok(normal.clone()));
+            }
+        }
+
+        #[test]
+        fn canonical_changes_nothing(path in prop_oneof![awkward(), "/[a-z./;]{0,8}", any::<String>()]) {
+            if is_canonical(&path) {
+                prop_assert_eq!(normalise(&path), Ok(Cow::Borrowed(path.as_str())));
+                prop_assert!(!path.contains(['%', '\\', ';', '?', '#']) && path.is_ascii());
+            }
+        }
+    }
+}

@@ -14,6 +14,8 @@ pub enum FaultCode {
     ClientCertificate,
     /// CONNECT or TRACE.
     MethodNotAllowed,
+    /// An expectation other than 100-continue.
+    ExpectationFailed,
     /// The request did not arrive in time.
     RequestTimeout,
     /// Body over the bound.
@@ -54,6 +56,7 @@ impl FaultCode {
         match self {
             Self::BadRequest | Self::ClientCertificate => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -79,6 +82,7 @@ impl FaultCode {
             Self::BadRequest => "BadRequest",
             Self::ClientCertificate => "ClientCertificateRequired",
             Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::ExpectationFailed => "ExpectationFailed",
             Self::RequestTimeout => "RequestTimeout",
             Self::ContentTooLarge => "ContentTooLarge",
             Self::UriTooLong => "UriTooLong",

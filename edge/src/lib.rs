@@ -26,4 +26,5 @@ pub mod metrics;
 pub mod node;
 pub mod processor;
 pub mod router;
+pub mod status;
 pub mod tls;

@@ -23,7 +23,6 @@ pub(super) struct RequestBody {
     rest: Rest,
     deadline: Deadline,
     continue_sent: usize,
-    taken: u64,
 }
 
 enum Rest {
@@ -45,7 +44,6 @@ impl RequestBody {
             rest,
             deadline,
             continue_sent: 0,
-            taken: 0,
         }
     }
 
@@ -60,6 +58,7 @@ impl RequestBody {
                 }
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(buf.len());
                 *left -= take as u64;
+                self.shared.inflow.add(take);
                 if *left == 0 {
                     self.rest = Rest::Done;
                     self.shared.open.set(false);
@@ -69,9 +68,9 @@ impl RequestBody {
             Rest::Chunked(decoder) => match decoder.decode(&mut buf) {
                 Ok(Decoded::More) => Ok(None),
                 Ok(Decoded::Data(data)) => {
-                    self.taken += data.len() as u64;
+                    self.shared.inflow.add(data.len());
                     let most = self.shared.limits.body_bytes;
-                    if most > 0 && self.taken > most {
+                    if most > 0 && self.shared.inflow.received() > most {
                         return Err(BodyError::TooLarge("the body is larger than allowed"));
                     }
                     Ok(Some(Some(Frame::data(data))))
@@ -145,13 +144,13 @@ impl http_body::Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // Whoever reads a body that broke once gets the same error again, never a clean end.
-        if let Some(error) = self.shared.broken.borrow().clone() {
+        if let Some(error) = self.shared.inflow.broken() {
             return Poll::Ready(Some(Err(error)));
         }
         self.poll_piece(cx).map(|piece| match piece {
             Ok(frame) => frame.map(Ok),
             Err(error) => {
-                *self.shared.broken.borrow_mut() = Some(error.clone());
+                self.shared.inflow.break_off(error.clone());
                 Some(Err(error))
             }
         })

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::framing::Framing;
 use super::request::{self as head, Head, HeadError, Scanner};
-use crate::body::{Body, BodyError};
+use crate::body::{Body, Inflow};
 use crate::deadline::Deadline;
 use crate::drain::Drain;
 use crate::limits::Limits;
@@ -47,7 +47,7 @@ struct Shared {
     buf: RefCell<BytesMut>,
     continue_owed: Cell<bool>,
     open: Cell<bool>,
-    broken: RefCell<Option<BodyError>>,
+    inflow: Rc<Inflow>,
     limits: Rc<Limits>,
 }
 
@@ -61,20 +61,11 @@ pub struct Incoming {
     pub keep_alive: bool,
     /// It waits for a 100 before it sends the body.
     pub expects_continue: bool,
-    /// Tells whether the client broke its own body.
-    pub state: BodyState,
+    /// How much of the body came, and whether the client broke it.
+    pub inflow: Rc<Inflow>,
 }
 
-/// Looks at a request body from outside.
-#[derive(Clone)]
-pub struct BodyState(Rc<Shared>);
 
-impl BodyState {
-    /// Why the body broke off, if the client is to blame.
-    pub fn broken(&self) -> Option<BodyError> {
-        self.0.broken.borrow().clone()
-    }
-}
 
 /// What came next on a connection.
 pub enum Next {
@@ -104,7 +95,7 @@ impl Connection {
                 buf: RefCell::new(BytesMut::with_capacity(READ)),
                 continue_owed: Cell::new(false),
                 open: Cell::new(false),
-                broken: RefCell::new(None),
+                inflow: Rc::default(),
                 limits,
             }),
         }
@@ -178,12 +169,12 @@ impl Connection {
             body,
             keep_alive: head.keep_alive,
             expects_continue: head.expects_continue,
-            state: BodyState(Rc::clone(&self.shared)),
+            inflow: Rc::clone(&self.shared.inflow),
         }))
     }
 
     fn body(&self, head: &Head) -> Body {
-        self.shared.broken.borrow_mut().take();
+        self.shared.inflow.reset();
         if head.framing == Framing::None {
             return Body::Empty;
         }
@@ -192,6 +183,7 @@ impl Connection {
             && let Ok(n) = usize::try_from(n)
             && n <= buf.len()
         {
+            self.shared.inflow.add(n);
             return Body::Full(buf.split_to(n).freeze());
         }
         self.shared.open.set(true);
