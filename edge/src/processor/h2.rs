@@ -94,7 +94,13 @@ pub(super) async fn exchange(
         if let Some(by) = overdue(&loan, pace) {
             // Whatever holds this one up will hold up the next.
             line.retire();
-            return Err(Box::new(Broken { by, body: loan.reclaim(), unprocessed: false, late: None, mad: false }));
+            return Err(Box::new(Broken {
+                by,
+                body: loan.reclaim(),
+                unprocessed: false,
+                late: None,
+                mad: false,
+            }));
         }
     };
     match answer {
@@ -122,7 +128,8 @@ fn overdue(loan: &Loan, pace: Pace) -> Option<BrokenBy> {
 
 fn explain(line: &Line, error: hyper::Error, unsent: bool, loan: Loan) -> Broken {
     let h2 = h2_error(&error);
-    let refused = h2.is_some_and(|e| e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM));
+    let refused =
+        h2.is_some_and(|e| e.is_reset() && e.reason() == Some(h2::Reason::REFUSED_STREAM));
     // Streams up to the last id of a GOAWAY live on; the others fail with it and were not processed.
     let gone = h2.is_some_and(|e| e.is_go_away() && e.is_remote());
     let mad = h2.is_some_and(h2::Error::is_library);
@@ -134,14 +141,23 @@ fn explain(line: &Line, error: hyper::Error, unsent: bool, loan: Loan) -> Broken
         Some(error) => BrokenBy::RequestBody(error),
         None => BrokenBy::Protocol(error),
     };
-    Broken { by, body: loan.reclaim(), unprocessed: unsent || refused || gone || late.is_some(), late, mad }
+    Broken {
+        by,
+        body: loan.reclaim(),
+        unprocessed: unsent || refused || gone || late.is_some(),
+        late,
+        mad,
+    }
 }
 
 fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
     std::error::Error::source(error)?.downcast_ref()
 }
 
-fn build(message: &Message<'_>, body: body::Lent) -> Result<http::Request<body::Lent>, http::Error> {
+fn build(
+    message: &Message<'_>,
+    body: body::Lent,
+) -> Result<http::Request<body::Lent>, http::Error> {
     let uri = Uri::builder()
         .scheme(if message.tls { "https" } else { "http" })
         .authority(message.host)
@@ -163,6 +179,3 @@ type Data = Bytes;
 
 /// Time between a connection's own pings. Servers of the gRPC family take more than one in five minutes for an attack.
 const PING: Duration = Duration::from_secs(310);
-
-#[cfg(test)]
-mod tests;

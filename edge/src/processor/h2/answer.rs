@@ -24,8 +24,20 @@ pub(in crate::processor) struct Streaming {
 }
 
 impl Streaming {
-    pub(super) const fn new(incoming: Incoming, loan: Loan, ticket: Ticket, read: Duration) -> Self {
-        Self { incoming, loan, ticket, read, due: None, sleep: None }
+    pub(super) const fn new(
+        incoming: Incoming,
+        loan: Loan,
+        ticket: Ticket,
+        read: Duration,
+    ) -> Self {
+        Self {
+            incoming,
+            loan,
+            ticket,
+            read,
+            due: None,
+            sleep: None,
+        }
     }
 
     /// Ready when nothing came for [`Self::read`] although nothing is owed to the target.
@@ -52,7 +64,10 @@ impl http_body::Body for Streaming {
     type Data = Data;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Data>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Data>, BodyError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             self.due = None;
             return Poll::Ready(frame.map(|f| f.map_err(|e| BodyError::Truncated(e.to_string()))));

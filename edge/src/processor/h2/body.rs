@@ -41,10 +41,22 @@ pub(super) enum Wait {
 
 impl Loan {
     pub(super) fn new(body: Body) -> Self {
-        let kept = if let Body::Full(bytes) = &body { Some(bytes.clone()) } else { None };
+        let kept = if let Body::Full(bytes) = &body {
+            Some(bytes.clone())
+        } else {
+            None
+        };
         let over = body.is_empty();
         let moved = Instant::now();
-        Self(Rc::new(RefCell::new(Slot { body, kept, touched: false, over, dry: false, moved, error: None })))
+        Self(Rc::new(RefCell::new(Slot {
+            body,
+            kept,
+            touched: false,
+            over,
+            dry: false,
+            moved,
+            error: None,
+        })))
     }
 
     pub(super) fn lend(&self) -> Lent {
@@ -84,7 +96,10 @@ impl http_body::Body for Lent {
     type Data = Data;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Data>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Data>, BodyError>>> {
         let mut slot = self.0.borrow_mut();
         let frame = Pin::new(&mut slot.body).poll_frame(cx);
         slot.dry = frame.is_pending();

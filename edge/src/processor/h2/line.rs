@@ -97,7 +97,9 @@ impl Lines {
                 Ok(Some(Err(fault))) => return Err(fault),
                 Ok(_) => {}
                 Err(_) => {
-                    self.dialling.borrow_mut().take_if(|d| d.same_channel(&outcome));
+                    self.dialling
+                        .borrow_mut()
+                        .take_if(|d| d.same_channel(&outcome));
                 }
             }
         }
@@ -113,8 +115,12 @@ impl Lines {
 
     fn free(&self, bounds: KeepalivePool) -> Option<Rc<Line>> {
         let mut open = self.open.borrow_mut();
-        open.retain(|line| !line.is_closed() && !line.retired.get() && line.served.get() < bounds.requests);
-        open.iter().find(|line| line.streams.get() < line.most.get()).cloned()
+        open.retain(|line| {
+            !line.is_closed() && !line.retired.get() && line.served.get() < bounds.requests
+        });
+        open.iter()
+            .find(|line| line.streams.get() < line.most.get())
+            .cloned()
     }
 
     /// Lets go of lines that are dead or have been idle too long; hyper then closes them.
@@ -133,9 +139,16 @@ impl Lines {
 
 impl Line {
     /// Speaks HTTP/2 on a connection. Its driver is a task of this thread and ends with the connection.
-    pub(in crate::processor) async fn open(dialled: Dialled, facts: Rc<Facts>) -> Result<Rc<Self>, Fault> {
+    pub(in crate::processor) async fn open(
+        dialled: Dialled,
+        facts: Rc<Facts>,
+    ) -> Result<Rc<Self>, Fault> {
         let seen = Rc::<Seen>::default();
-        let io = TokioIo::new(Observed { stream: dialled.stream, session: dialled.session, seen: seen.clone() });
+        let io = TokioIo::new(Observed {
+            stream: dialled.stream,
+            session: dialled.session,
+            seen: seen.clone(),
+        });
         let handshake = Builder::new(Local)
             .timer(TokioTimer::new())
             .keep_alive_interval(PING)
@@ -145,8 +158,8 @@ impl Line {
             .max_header_list_size(HEADERS)
             .handshake(io)
             .await;
-        let (sender, mut connection) =
-            handshake.map_err(|e| Fault::target(FaultCode::UnexpectedEOFAtTarget, e.to_string()))?;
+        let (sender, mut connection) = handshake
+            .map_err(|e| Fault::target(FaultCode::UnexpectedEOFAtTarget, e.to_string()))?;
         let most = Rc::new(Cell::new(connection.current_max_send_streams()));
         let limit = most.clone();
         tokio::task::spawn_local(async move {
@@ -174,7 +187,8 @@ impl Line {
     pub(super) fn send(
         &self,
         request: http::Request<Lent>,
-    ) -> impl Future<Output = Result<http::Response<Incoming>, TrySendError<http::Request<Lent>>>> + use<> {
+    ) -> impl Future<Output = Result<http::Response<Incoming>, TrySendError<http::Request<Lent>>>> + use<>
+    {
         self.sender.borrow_mut().try_send_request(request)
     }
 
