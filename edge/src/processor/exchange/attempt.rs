@@ -187,7 +187,7 @@ impl Attempt<'_> {
             .map_or("/", |target| target.as_str())
     }
 
-    const fn pace(&self) -> Pace {
+    fn pace(&self) -> Pace {
         let timeouts = self.plan.timeouts;
         Pace {
             send: timeouts.send,
