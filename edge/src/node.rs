@@ -7,7 +7,20 @@ use crate::cli::ServeConfig;
 
 /// A running node.
 pub struct Node {
-    drain: std::time::Duration,
+    config: ServeConfig,
+}
+
+/// Where a node listens; `None` is off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses {
+    /// Plain HTTP.
+    pub http: Option<SocketAddr>,
+    /// TLS.
+    pub https: Option<SocketAddr>,
+    /// Admin API.
+    pub admin: Option<SocketAddr>,
+    /// Metrics and status.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Why a node does not start.
@@ -20,20 +33,18 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: &ServeConfig) -> Result<Self, StartError> {
-        Ok(Self {
-            drain: config.drain_timeout(),
-        })
+    pub fn start(config: ServeConfig) -> Result<Self, StartError> {
+        Ok(Self { config })
     }
 
-    /// Bound addresses by listener.
-    pub fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        Vec::new()
+    /// Bound addresses.
+    pub fn addresses(&self) -> Addresses {
+        Addresses::default()
     }
 
     /// Serves until `shutdown` resolves, then drains.
     pub async fn run_until<F: Future<Output = ()>>(self, shutdown: F) {
         shutdown.await;
-        tracing::debug!(limit = ?self.drain, "drained");
+        tracing::debug!(limit = ?self.config.drain_timeout(), "drained");
     }
 }
