@@ -16,6 +16,7 @@ pub mod access_log;
 pub mod alert;
 pub mod body;
 pub mod cli;
+pub mod deadline;
 pub mod drain;
 pub mod fault;
 pub mod hop;
