@@ -9,6 +9,7 @@ pub mod facts;
 mod failure;
 pub mod hello;
 mod linger;
+mod names;
 pub mod server;
 mod stream;
 mod suites;
