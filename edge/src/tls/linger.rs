@@ -19,7 +19,7 @@ static LINGERING: AtomicUsize = AtomicUsize::new(0);
 /// Refuses a connection before any keys exist: a fatal alert as a plaintext record, then the end.
 pub async fn refuse(mut io: TcpStream, alert: Alert) {
     let _ = tokio::time::timeout(LINGER, send(&mut io, alert)).await;
-    linger(io).await;
+    dismiss(io);
 }
 
 /// Writes the alert. The errors of a peer that is gone interest nobody.
@@ -30,7 +30,7 @@ pub(super) async fn send(io: &mut TcpStream, alert: Alert) {
 }
 
 /// Ends a connection whose alert is written, in the background: the handshake's result need not wait for it.
-pub(super) fn dismiss(io: TcpStream) {
+pub fn dismiss(io: TcpStream) {
     if LINGERING.fetch_add(1, Ordering::Relaxed) >= MOST {
         LINGERING.fetch_sub(1, Ordering::Relaxed);
         return;

@@ -21,6 +21,6 @@ pub mod verify;
 mod tests;
 
 pub use client::{ClientTls, late_failure};
-pub use linger::refuse;
+pub use linger::{dismiss, refuse};
 pub use server::{ClientCert, ServerTls, TlsFacts};
 pub use stream::Stream;
