@@ -25,7 +25,7 @@ use super::tap::Tap;
 use super::verify::anchors::{Anchors, Ends};
 use super::verify::target::TargetVerifier;
 use super::{Stream, linger, suites};
-use crate::alert::{Alert, Cause, Direction, TlsFailure};
+use crate::alert::{Cause, TlsFailure};
 
 /// Configurations kept; beyond it the cache starts afresh.
 const MAX_POLICIES: usize = 4096;
@@ -291,14 +291,11 @@ fn recheck(
     };
     match config.verifier.check(leaf, rest, name, UnixTime::now()) {
         Ok(_) => Ok(()),
-        Err(fault) => {
-            let alert = Some((Alert::CLOSE_NOTIFY, Direction::Sent));
-            Err(TlsFailure {
-                cause: fault.server_cause(),
-                alert,
-                detail: format!("resumed session: {fault}"),
-            })
-        }
+        Err(fault) => Err(TlsFailure {
+            cause: fault.server_cause(),
+            alert: None,
+            detail: format!("resumed session: {fault}"),
+        }),
     }
 }
 
@@ -309,15 +306,11 @@ struct Identity(Option<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Identity {
     fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let attempt = Attempt::current();
-        if let Some(attempt) = &attempt {
-            attempt.asked.store(true, Ordering::Relaxed);
-        }
         let key = self
             .0
             .as_ref()
             .filter(|key| key.key.choose_scheme(schemes).is_some())?;
-        if let Some(attempt) = &attempt {
+        if let Some(attempt) = Attempt::current() {
             attempt.shown.store(true, Ordering::Relaxed);
         }
         Some(Arc::clone(key))

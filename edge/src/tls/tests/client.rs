@@ -106,9 +106,14 @@ async fn dial(
 async fn a_good_certificate_passes() {
     let ca = root("ca");
     let good = target(&ca.server("a.test"), None);
-    let facts = dial(&policy(1, std::slice::from_ref(&ca.der)), true, "A.test", &good)
-        .await
-        .unwrap();
+    let facts = dial(
+        &policy(1, std::slice::from_ref(&ca.der)),
+        true,
+        "A.test",
+        &good,
+    )
+    .await
+    .unwrap();
     assert_eq!(
         (facts.version, facts.sni.as_deref()),
         ("TLSv1.3", Some("a.test"))
@@ -175,9 +180,14 @@ async fn chain_and_name_are_verified() {
     ];
     for (leaf, cause, alert) in &cases {
         let target = target(leaf, None);
-        let failure = dial(&policy(1, std::slice::from_ref(&ca.der)), true, "a.test", &target)
-            .await
-            .unwrap_err();
+        let failure = dial(
+            &policy(1, std::slice::from_ref(&ca.der)),
+            true,
+            "a.test",
+            &target,
+        )
+        .await
+        .unwrap_err();
         assert_eq!(
             (failure.cause, failure.alert),
             (*cause, Some((Alert(*alert), Direction::Sent))),
@@ -185,9 +195,14 @@ async fn chain_and_name_are_verified() {
             failure.detail
         );
         // Unverified, every one of them passes.
-        dial(&policy(1, std::slice::from_ref(&ca.der)), false, "a.test", &target)
-            .await
-            .unwrap();
+        dial(
+            &policy(1, std::slice::from_ref(&ca.der)),
+            false,
+            "a.test",
+            &target,
+        )
+        .await
+        .unwrap();
     }
 }
 
