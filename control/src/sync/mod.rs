@@ -71,7 +71,7 @@ pub async fn start(options: SyncOptions) -> Live {
         keyring: options.keyring.clone(),
         env: options.env,
     });
-    let mut publisher = Publisher::new(options.on_apply);
+    let publisher = Publisher::new(options.on_apply);
     let mut known = Known::default();
     let for_files = judge.clone();
     let opened = tokio::task::spawn_blocking(move || {
