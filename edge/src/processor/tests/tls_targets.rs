@@ -13,7 +13,9 @@ struct Ca(CertifiedIssuer<'static, KeyPair>);
 impl Ca {
     fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(rcgen::DnType::CommonName, "test CA");
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "test CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
