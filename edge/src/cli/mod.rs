@@ -2,12 +2,14 @@
 //! [`config::ServeConfig`] here and a node in `main`.
 
 pub mod config;
+mod roles;
 pub mod serve;
 mod sources;
 pub mod store;
 pub mod values;
 
 pub use config::ServeConfig;
+pub use roles::Roles;
 pub use sources::ConfigError;
 
 /// An edge proxy that terminates and originates mTLS and says why a handshake failed.
