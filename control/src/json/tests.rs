@@ -96,7 +96,7 @@ proptest! {
     fn strict_json_reads_the_same(members in proptest::collection::btree_map("[a-z\\PC]{0,8}", "\\PC{0,12}", 0..6)) {
         let value = json!(members);
         let written = serde_json::to_vec(&value).unwrap();
-        prop_assert_eq!(parse(&written).unwrap(), value.clone());
+        prop_assert_eq!(&parse(&written).unwrap(), &value);
         let commented = [b"// c\n".as_slice(), &written].concat();
         prop_assert_eq!(parse(&commented).unwrap(), value);
     }

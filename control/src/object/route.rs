@@ -60,21 +60,21 @@ impl Methods {
 /// A validated route.
 #[derive(Debug)]
 pub struct Route {
-    id: Arc<str>,
-    name: Option<String>,
-    hosts: Vec<HostPattern>,
-    paths: Vec<PathPattern>,
-    methods: Methods,
-    remote_addrs: Vec<IpNet>,
-    vars: Option<vars::Expr>,
-    priority: i64,
-    timeouts: Option<Timeouts>,
-    enabled: bool,
-    websocket: Option<bool>,
-    upstream: Option<Arc<Upstream>>,
-    upstream_id: Option<Arc<str>>,
-    service_id: Option<Arc<str>>,
-    closed: bool,
+    pub(super) id: Arc<str>,
+    pub(super) name: Option<String>,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) paths: Vec<PathPattern>,
+    pub(super) methods: Methods,
+    pub(super) remote_addrs: Vec<IpNet>,
+    pub(super) vars: Option<vars::Expr>,
+    pub(super) priority: i64,
+    pub(super) timeouts: Option<Timeouts>,
+    pub(super) enabled: bool,
+    pub(super) websocket: Option<bool>,
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) upstream_id: Option<Arc<str>>,
+    pub(super) service_id: Option<Arc<str>>,
+    pub(super) closed: bool,
 }
 
 impl Route {

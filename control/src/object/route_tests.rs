@@ -1,5 +1,7 @@
 //! Table tests of routes and services: what is read, what is refused, what a refused route closes.
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

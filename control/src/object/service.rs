@@ -11,11 +11,11 @@ use crate::rejection::Refusal;
 /// A validated service.
 #[derive(Debug)]
 pub struct Service {
-    id: Arc<str>,
-    hosts: Vec<HostPattern>,
-    websocket: bool,
-    upstream: Option<Arc<Upstream>>,
-    upstream_id: Option<Arc<str>>,
+    pub(super) id: Arc<str>,
+    pub(super) hosts: Vec<HostPattern>,
+    pub(super) websocket: bool,
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) upstream_id: Option<Arc<str>>,
 }
 
 impl Service {

@@ -25,15 +25,15 @@ pub enum Usage {
 /// A validated SSL object.
 #[derive(Debug)]
 pub struct Ssl {
-    id: Arc<str>,
-    usage: Usage,
-    names: Vec<Box<str>>,
-    material: Vec<Arc<Material>>,
-    client: Option<ClientAuth>,
-    protocols: Protocols,
-    ciphers: Vec<rustls::CipherSuite>,
-    enabled: bool,
-    version: [u8; 32],
+    pub(super) id: Arc<str>,
+    pub(super) usage: Usage,
+    pub(super) names: Vec<Box<str>>,
+    pub(super) material: Vec<Arc<Material>>,
+    pub(super) client: Option<ClientAuth>,
+    pub(super) protocols: Protocols,
+    pub(super) ciphers: Vec<rustls::CipherSuite>,
+    pub(super) enabled: bool,
+    pub(super) version: [u8; 32],
 }
 
 impl Ssl {

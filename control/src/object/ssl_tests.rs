@@ -1,5 +1,7 @@
 //! Table tests of SSL objects: what is read, what is refused in which words, what a refused one closes.
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+
 use std::process::Command;
 
 use rcgen::{

@@ -75,17 +75,17 @@ impl Default for KeepalivePool {
 #[derive(Debug)]
 pub struct Upstream {
     /// `upstreams/ID`, or `routes/ID` / `services/ID` for an inline one. Unique; metric label and balancer key.
-    key: Arc<str>,
-    nodes: Vec<Node>,
-    balance: Balance,
-    scheme: Scheme,
-    pass_host: PassHost,
-    retries: Option<u32>,
-    retry_timeout: Option<Duration>,
-    timeouts: Timeouts,
-    keepalive: KeepalivePool,
-    tls: UpstreamTls,
-    checks: Option<Checks>,
+    pub(super) key: Arc<str>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) balance: Balance,
+    pub(super) scheme: Scheme,
+    pub(super) pass_host: PassHost,
+    pub(super) retries: Option<u32>,
+    pub(super) retry_timeout: Option<Duration>,
+    pub(super) timeouts: Timeouts,
+    pub(super) keepalive: KeepalivePool,
+    pub(super) tls: UpstreamTls,
+    pub(super) checks: Option<Checks>,
 }
 
 impl Upstream {

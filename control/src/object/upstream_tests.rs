@@ -1,5 +1,7 @@
 //! Table tests of upstreams with their members: timeouts, hosts, keepalive, TLS, checks.
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};

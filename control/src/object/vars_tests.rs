@@ -1,5 +1,7 @@
 //! Table tests of `vars` expressions.
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+
 use std::borrow::Cow;
 
 use serde_json::json;

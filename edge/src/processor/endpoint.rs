@@ -18,6 +18,14 @@ use super::health::TargetHealth;
 use super::pool::{PoolKey, Shelf};
 use super::shared::Shared;
 
+/// `host:port`, a target's name in logs, metrics and health.
+pub(super) fn target_name(node: &Node) -> Arc<str> {
+    if node.host.contains(':') {
+        return format!("[{}]:{}", node.host, node.port).into();
+    }
+    format!("{}:{}", node.host, node.port).into()
+}
+
 /// The fixed hash that places keys on a ring.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     ring::hash(bytes)
@@ -109,11 +117,7 @@ impl Endpoint {
     fn build(upstream: &Arc<Upstream>, shared: &Shared, before: Option<&Self>) -> Self {
         let checked = upstream.checks().is_some();
         let target = |node: &Node| {
-            let name: Arc<str> = if node.host.contains(':') {
-                format!("[{}]:{}", node.host, node.port).into()
-            } else {
-                format!("{}:{}", node.host, node.port).into()
-            };
+            let name = target_name(node);
             let health = checked.then(|| shared.health.of(upstream.key(), &name));
             let old = before.and_then(|b| b.targets.iter().find(|t| t.name == name));
             match old {

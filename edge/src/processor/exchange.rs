@@ -2,18 +2,19 @@
 
 mod attempt;
 mod returning;
+mod way;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use control::object::Upstream;
-use control::snapshot::Plan;
 use http::Method;
 
-use self::attempt::{Failed, attempt};
-use super::endpoint::Endpoint;
+use self::attempt::{Attempt, Failed};
+use super::endpoint::Target;
 use super::health::Sign;
 use super::{Processor, hash};
+use crate::alert::Cause;
 use crate::body::Body;
 use crate::fault::{Fault, FaultCode};
 use crate::hop::{Failure, Request, Response, TargetFacts};
@@ -27,7 +28,8 @@ pub(super) async fn run(
     let plan = match request.snapshot.plan(&request.route) {
         Ok(plan) => plan,
         Err(missing) => {
-            let fault = Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string());
+            let fault = Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string())
+                .because(Cause::ConfigMissingMaterial);
             return Err(Box::new(Failure {
                 fault,
                 target: facts,
@@ -57,22 +59,20 @@ pub(super) async fn run(
         };
         let target = &endpoint.targets[index];
         facts.target = Some(target.name.clone());
-        let outcome = attempt(
+        let attempt = Attempt {
             processor,
-            &plan,
+            plan: &plan,
             target,
-            &request,
-            (body, tries.fresh),
-            &mut facts,
-        )
-        .await;
+            request: &request,
+            fresh: tries.fresh,
+        };
+        let outcome = attempt.run(body, &mut facts).await;
         let failed = match outcome {
             Ok(mut response) => {
                 note(
                     processor,
                     &upstream,
-                    &endpoint,
-                    index,
+                    target,
                     Sign::Status(response.head.status.as_u16()),
                 );
                 facts.statuses.push(response.head.status.as_u16());
@@ -82,10 +82,14 @@ pub(super) async fn run(
             Err(failed) => failed,
         };
         if let Some(sign) = failed.sign() {
-            note(processor, &upstream, &endpoint, index, sign);
+            note(processor, &upstream, target, sign);
         }
+        let reason = failed.reason();
         match tries.again(index, failed, &request.head.method, &mut facts) {
-            Ok(kept) => body = kept,
+            Ok(kept) => {
+                processor.shared.metrics.retry(upstream.key(), reason);
+                body = kept;
+            }
             Err(fault) => {
                 return Err(Box::new(Failure {
                     fault,
@@ -167,26 +171,15 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// Passive health: an exchange as a sign.
-fn note(
-    _processor: &Processor,
-    upstream: &Upstream,
-    endpoint: &Endpoint,
-    index: usize,
-    sign: Sign,
-) {
+fn note(processor: &Processor, upstream: &Upstream, target: &Target, sign: Sign) {
     let passive = upstream.checks().and_then(|checks| checks.passive.as_ref());
-    let target = &endpoint.targets[index];
-    if let (Some(judge), Some(health)) = (passive, &target.health) {
-        let _ = health.note(sign, judge.into());
-    }
-}
-
-/// The timeouts of a plan as the codec takes them.
-fn pace(processor: &Processor, plan: &Plan) -> crate::http1::client::Pace {
-    let trailer_bytes = processor.shared.trailer_bytes;
-    crate::http1::client::Pace {
-        send: plan.timeouts.send,
-        read: plan.timeouts.read,
-        trailer_bytes,
+    if let (Some(judge), Some(health)) = (passive, &target.health)
+        && let Some(healthy) = health.note(sign, judge.into())
+    {
+        tracing::info!(upstream = %upstream.key(), target = %target.name, healthy, "traffic changed a target's health");
+        processor
+            .shared
+            .metrics
+            .target_health(upstream.key(), &target.name, healthy);
     }
 }

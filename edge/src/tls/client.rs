@@ -7,6 +7,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use control::object::{Material, SniChoice, UpstreamTls};
 use dashmap::DashMap;
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -115,10 +116,9 @@ impl ClientTls {
         verify: bool,
         h2: bool,
     ) -> Result<Arc<TargetConfig>, TlsFailure> {
-        let identity_hash = identity.map(|m| *m.identity());
         let key = PolicyKey {
             policy: policy.policy,
-            identity: identity_hash,
+            identity: identity.map(|m| shown_chain(m)),
             verify,
             h2,
         };
@@ -265,6 +265,18 @@ impl fmt::Debug for ClientTls {
             .field("policies", &self.policies.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Tells apart what is shown, whole: [`Material::identity`] is the leaf's alone, and a chain may be mended under it.
+fn shown_chain(material: &Material) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for cert in material.chain() {
+        context.update(&cert.len().to_be_bytes());
+        context.update(cert);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
 }
 
 /// Judges the certificate of a resumed session again: rustls does not, and it may have expired since.
