@@ -10,6 +10,7 @@
 //!
 //! * [`json`]: tolerant JSON reading, so that commands pasted from guides work;
 //! * [`object`]: one file a kind: wire form and validated form;
+//! * [`path`]: request paths, brought to the one form that is matched;
 //! * [`rejection`]: why an object was refused;
 //! * [`seal`]: private keys at rest;
 //! * [`store`]: etcd and embedded behind one set of calls;
@@ -20,6 +21,7 @@
 pub mod admin;
 pub mod json;
 pub mod object;
+pub mod path;
 pub mod rejection;
 pub mod seal;
 pub mod snapshot;

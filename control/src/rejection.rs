@@ -44,7 +44,11 @@ pub enum Closes {
 impl Refusal {
     /// A refusal that closes nothing.
     pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { field: field.into(), reason: reason.into(), closes: Closes::Nothing }
+        Self {
+            field: field.into(),
+            reason: reason.into(),
+            closes: Closes::Nothing,
+        }
     }
 
     /// The same refusal as a record under `kind`/`id` at `revision`.

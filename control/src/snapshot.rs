@@ -2,14 +2,21 @@
 //! to SSL object, request to route), and references resolved on demand within the same revision.
 //! Made by [`Snapshot::apply`] in `sync`; read through `ArcSwap` by every data-plane thread.
 
+mod apply;
 mod names;
+mod paths;
+mod resolve;
 mod routes;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::object::{ClientIdentity, Kind, Material, Object, Route, Service, Ssl, Timeouts, Upstream, Usage};
+use crate::object::{Kind, Object, Route, Service, Ssl, Timeouts, Upstream};
 use crate::rejection::{Closes, Rejection};
 
 /// A change to one key.
@@ -87,7 +94,131 @@ pub struct Snapshot {
     ssls: imbl::HashMap<Arc<str>, Arc<Ssl>>,
     upstreams: imbl::HashMap<Arc<str>, Arc<Upstream>>,
     services: imbl::HashMap<Arc<str>, Arc<Service>>,
+    routes: imbl::HashMap<Arc<str>, Arc<Route>>,
+    /// Of refused objects without a last good version.
+    closed_ssls: imbl::HashMap<Arc<str>, Arc<[String]>>,
+    closed_routes: imbl::HashMap<Arc<str>, Arc<Route>>,
+    /// By the object's key.
     rejections: imbl::OrdMap<String, Rejection>,
-    names: names::Names,
-    routes: routes::Routes,
+    /// (service, route): routes that name no hosts and take their service's.
+    hosted: imbl::OrdSet<(Arc<str>, Arc<str>)>,
+    name_index: names::Names,
+    route_index: routes::Routes,
+}
+
+impl Snapshot {
+    /// This Snapshot with `changes` made, in their order, as the whole of `revision`. `self` stays as it is and shares
+    /// all that did not change; each touched name, host and path is re-indexed once, however many changes touch it.
+    #[must_use]
+    pub fn apply(&self, revision: u64, changes: Vec<Change>) -> Self {
+        apply::apply(self, revision, changes)
+    }
+
+    /// The store revision this is the whole of; 0 before the first.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Who answers for a TLS name: lower case, no trailing dot. Rules: exact, else the wildcard one label up, else `*`;
+    /// of several claims to one name the lowest id (compared as text) has it, refused objects included.
+    /// The empty name is nobody's. Does not allocate.
+    pub fn tls_policy(&self, name: &str) -> NameMatch<'_> {
+        self.name_index.find(name)
+    }
+
+    /// The route for a request. Rules: the more specific host first, in it the exact path, then the longest prefix, there
+    /// the highest priority, then the lower id (as text); the first whose conditions hold. Does not allocate.
+    pub fn route(&self, ask: &Ask<'_>) -> RouteMatch<'_> {
+        self.route_index
+            .find(ask)
+            .map_or(RouteMatch::None, RouteMatch::Found)
+    }
+
+    /// What the store's objects were refused for, by key; then the valid SSL objects that do not have a name they claim
+    /// (one record for each such name, field `sni`).
+    pub fn rejections(&self) -> impl Iterator<Item = &Rejection> {
+        self.rejections.values().chain(self.name_index.contested())
+    }
+
+    /// How many valid objects of `kind` there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Ssl => self.ssls.len(),
+            Kind::Route => self.routes.len(),
+            Kind::Upstream => self.upstreams.len(),
+            Kind::Service => self.services.len(),
+        }
+    }
+
+    /// Whether there is a valid object (perhaps a last good one) of `kind` under `id`.
+    pub fn holds(&self, kind: Kind, id: &str) -> bool {
+        match kind {
+            Kind::Ssl => self.ssls.contains_key(id),
+            Kind::Route => self.routes.contains_key(id),
+            Kind::Upstream => self.upstreams.contains_key(id),
+            Kind::Service => self.services.contains_key(id),
+        }
+    }
+
+    /// The valid SSL objects, of both types, in no order.
+    pub fn ssls(&self) -> impl Iterator<Item = &Arc<Ssl>> {
+        self.ssls.values()
+    }
+
+    /// The valid named upstreams, in no order.
+    pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        self.upstreams.values()
+    }
+
+    /// The valid upstreams, named ones and those inline in routes and services, in no order.
+    pub fn all_upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
+        let in_routes = self.routes.values().filter_map(|route| route.upstream());
+        let in_services = self
+            .services
+            .values()
+            .filter_map(|service| service.upstream());
+        self.upstreams.values().chain(in_routes).chain(in_services)
+    }
+
+    /// The valid services, in no order.
+    pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
+    }
+
+    /// The valid routes, in no order.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values()
+    }
+
+    /// The valid SSL object `id`.
+    pub fn ssl(&self, id: &str) -> Option<&Arc<Ssl>> {
+        self.ssls.get(id)
+    }
+
+    /// The valid named upstream `id`.
+    pub fn upstream(&self, id: &str) -> Option<&Arc<Upstream>> {
+        self.upstreams.get(id)
+    }
+
+    /// The valid service `id`.
+    pub fn service(&self, id: &str) -> Option<&Arc<Service>> {
+        self.services.get(id)
+    }
+
+    /// The route `id` that requests are matched with: the valid one, else the closed one.
+    pub fn route_by_id(&self, id: &str) -> Option<&Arc<Route>> {
+        self.routes.get(id).or_else(|| self.closed_routes.get(id))
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Snapshot");
+        text.field("revision", &self.revision);
+        for kind in Kind::ALL {
+            text.field(kind.dir(), &self.count(kind));
+        }
+        text.field("rejections", &self.rejections.len())
+            .finish_non_exhaustive()
+    }
 }

@@ -1,6 +1,7 @@
 //! Message bodies as they pass through the line: never buffered whole, trailers included. A leaf: both codecs make
 //! and read bodies through this type.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -23,6 +24,42 @@ pub enum BodyError {
     /// A bound was passed (trailer bytes).
     #[error("body too large: {0}")]
     TooLarge(&'static str),
+}
+
+/// What is known of a request's body while somebody else reads it: how much came, and whether the client broke it. Kept
+/// by the router, written by the body.
+#[derive(Debug, Default)]
+pub struct Inflow {
+    received: Cell<u64>,
+    broken: RefCell<Option<BodyError>>,
+}
+
+impl Inflow {
+    /// Forgets the last request.
+    pub fn reset(&self) {
+        self.received.set(0);
+        self.broken.borrow_mut().take();
+    }
+
+    /// Counts `n` bytes of data.
+    pub fn add(&self, n: usize) {
+        self.received.set(self.received.get() + n as u64);
+    }
+
+    /// Bytes of data so far.
+    pub fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// Notes that the client broke its body off.
+    pub fn break_off(&self, error: BodyError) {
+        *self.broken.borrow_mut() = Some(error);
+    }
+
+    /// Why the body broke off, if the client is to blame.
+    pub fn broken(&self) -> Option<BodyError> {
+        self.broken.borrow().clone()
+    }
 }
 
 /// A boxed stream of frames; not `Send`: a body stays on its thread.
@@ -58,7 +95,10 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => {

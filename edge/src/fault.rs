@@ -14,6 +14,8 @@ pub enum FaultCode {
     ClientCertificate,
     /// CONNECT or TRACE.
     MethodNotAllowed,
+    /// An expectation other than 100-continue.
+    ExpectationFailed,
     /// The request did not arrive in time.
     RequestTimeout,
     /// Body over the bound.
@@ -54,6 +56,7 @@ impl FaultCode {
         match self {
             Self::BadRequest | Self::ClientCertificate => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
@@ -67,7 +70,9 @@ impl FaultCode {
             | Self::NoProcessor
             | Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::TargetUnreachable | Self::UnexpectedEOFAtTarget | Self::BadTargetAnswer => StatusCode::BAD_GATEWAY,
+            Self::TargetUnreachable | Self::UnexpectedEOFAtTarget | Self::BadTargetAnswer => {
+                StatusCode::BAD_GATEWAY
+            }
         }
     }
 
@@ -77,6 +82,7 @@ impl FaultCode {
             Self::BadRequest => "BadRequest",
             Self::ClientCertificate => "ClientCertificateRequired",
             Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::ExpectationFailed => "ExpectationFailed",
             Self::RequestTimeout => "RequestTimeout",
             Self::ContentTooLarge => "ContentTooLarge",
             Self::UriTooLong => "UriTooLong",
@@ -136,15 +142,30 @@ pub struct Fault {
 impl Fault {
     /// A fault of the target.
     pub fn target(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, source_role: FaultSource::Target, reason: None, detail: detail.into() }
+        Self {
+            code,
+            source_role: FaultSource::Target,
+            reason: None,
+            detail: detail.into(),
+        }
     }
     /// A fault of the processor's making.
     pub fn processor(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, source_role: FaultSource::Processor, reason: None, detail: detail.into() }
+        Self {
+            code,
+            source_role: FaultSource::Processor,
+            reason: None,
+            detail: detail.into(),
+        }
     }
     /// A fault seen by the router.
     pub fn router(code: FaultCode, detail: impl Into<String>) -> Self {
-        Self { code, source_role: FaultSource::Router, reason: None, detail: detail.into() }
+        Self {
+            code,
+            source_role: FaultSource::Router,
+            reason: None,
+            detail: detail.into(),
+        }
     }
     /// The same with a public cause.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Every bound and deadline of the data plane in one place: unit, default, reason. A leaf.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Bounds of one connection and one request.
@@ -49,3 +50,21 @@ impl Default for Limits {
         }
     }
 }
+
+/// `--handshake-timeout`: shorter fails honest clients far away, longer keeps slots for idle ones.
+pub const HANDSHAKE_BOUNDS: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60);
+/// `--header-timeout`.
+pub const HEADER_BOUNDS: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(600);
+/// `--idle-timeout`.
+pub const IDLE_BOUNDS: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(3600);
+/// `--drain-timeout`; 0 waits for nothing.
+pub const DRAIN_BOUNDS: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
+/// Default of `--drain-timeout`.
+pub const DRAIN: Duration = Duration::from_secs(30);
+/// `--max-header-bytes`.
+pub const HEADER_BYTES_BOUNDS: RangeInclusive<u64> = 1 << 10..=1 << 20;
+/// `--max-connections`.
+pub const CONNECTIONS_BOUNDS: RangeInclusive<u64> = 1..=1_000_000;

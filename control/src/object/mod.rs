@@ -3,12 +3,21 @@
 //! In the line: `sync` and `admin` call [`read`]; `snapshot` indexes what it returns.
 
 mod balance;
+mod certificate;
 mod check;
+mod client_auth;
+mod fault;
+mod fingerprint;
 mod material;
+mod nodes;
 mod pattern;
+mod pem;
+mod plugins;
 mod route;
+mod secret;
 mod service;
 mod ssl;
+mod suites;
 mod upstream;
 mod upstream_tls;
 pub mod vars;
@@ -18,14 +27,17 @@ use std::sync::Arc;
 
 pub use balance::{Balance, HashOn};
 pub use check::{ActiveCheck, CheckType, Checks, PassiveCheck};
+pub use client_auth::{AuthFailure, ClientAuth};
 pub use material::{Material, MaterialError};
+pub use nodes::Node;
 pub use pattern::{HostPattern, PathPattern};
 pub use route::{Methods, Route, Timeouts};
 pub use service::Service;
-pub use ssl::{AuthFailure, ClientAuth, Ssl, Usage};
-pub use upstream::{KeepalivePool, Node, PassHost, Scheme, Upstream};
+pub use ssl::{Ssl, Usage};
+pub use upstream::{KeepalivePool, PassHost, Scheme, Upstream};
 pub use upstream_tls::{ClientIdentity, Protocols, SniChoice, UpstreamTls};
 
+use crate::json;
 use crate::rejection::Refusal;
 use crate::seal::Keyring;
 
@@ -98,7 +110,12 @@ pub struct ReadContext<'a> {
 ///
 /// # Errors
 /// A [`Refusal`] naming the field; it also says what stays closed (CONTRACT 3).
-pub fn read(kind: Kind, id: &str, value: &[u8], context: &ReadContext<'_>) -> Result<Object, Refusal> {
+pub fn read(
+    kind: Kind,
+    id: &str,
+    value: &[u8],
+    context: &ReadContext<'_>,
+) -> Result<Object, Refusal> {
     match kind {
         Kind::Ssl => ssl::read(id, value, context).map(|o| Object::Ssl(Arc::new(o))),
         Kind::Route => route::read(id, value, context).map(|o| Object::Route(Arc::new(o))),
@@ -106,3 +123,11 @@ pub fn read(kind: Kind, id: &str, value: &[u8], context: &ReadContext<'_>) -> Re
         Kind::Service => service::read(id, value, context).map(|o| Object::Service(Arc::new(o))),
     }
 }
+
+/// The JSON of a store value; nothing can be said about what a value that is not JSON would have served.
+fn parse(value: &[u8]) -> Result<serde_json::Value, Refusal> {
+    json::parse(value).map_err(|error| Refusal::new("", format!("the value is not JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
-//! Services: what several routes share. A route overrides what its service says.
+//! Services: what several routes share. A route overrides what its service says; merging them is `snapshot`'s.
 
 use std::sync::Arc;
 
-use super::pattern::HostPattern;
-use super::{ReadContext, Upstream};
+use serde_json::Value;
+
+use super::wire::{self, Fault, Fields};
+use super::{HostPattern, ReadContext, Upstream, plugins, route, upstream};
 use crate::rejection::Refusal;
 
 /// A validated service.
@@ -40,6 +42,33 @@ impl Service {
 }
 
 /// Reads a service (see [`super::read`]).
-pub(super) fn read(_id: &str, _value: &[u8], _context: &ReadContext<'_>) -> Result<Service, Refusal> {
-    Err(Refusal::new("", "not implemented"))
+pub(super) fn read(id: &str, value: &[u8], context: &ReadContext<'_>) -> Result<Service, Refusal> {
+    build(id, super::parse(value)?, context).map_err(Fault::into_refusal)
+}
+
+fn build(id: &str, json: Value, context: &ReadContext<'_>) -> Result<Service, Fault> {
+    let mut fields = Fields::of(json)?;
+    fields.meta(true)?;
+    fields.refuse(&["script"])?;
+    let hosts = fields.with("hosts", |value| {
+        let hosts = wire::array(value, 1)?;
+        wire::unique(&hosts)?;
+        let hosts = hosts.into_iter().enumerate();
+        hosts
+            .map(|(index, text)| route::host(text).map_err(|fault| fault.at(index)))
+            .collect()
+    })?;
+    fields.with("plugins", plugins::read)?;
+    let websocket = fields.boolean("enable_websocket")?;
+    let inline = |value| upstream::build(&format!("services/{id}"), value, context).map(Arc::new);
+    let upstream = fields.with("upstream", inline)?;
+    let upstream_id = fields.reference("upstream_id")?;
+    fields.finish()?;
+    Ok(Service {
+        id: id.into(),
+        hosts: hosts.unwrap_or_default(),
+        websocket: websocket.unwrap_or(false),
+        upstream,
+        upstream_id,
+    })
 }

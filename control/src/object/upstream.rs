@@ -1,9 +1,14 @@
-//! Upstreams: a named set of nodes and the policy for choosing among and talking to them.
+//! Upstreams: a named set of nodes and the policy for choosing among and talking to them. Wire form, checks, validated
+//! form; `nodes`, `balance`, `check` and `upstream_tls` read their members.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Balance, Checks, ReadContext, Timeouts, UpstreamTls};
+use serde_json::Value;
+
+use super::wire::{self, Fault, Fields};
+use super::{Balance, Checks, HostPattern, Node, ReadContext, Timeouts, UpstreamTls};
+use super::{balance, check, nodes, route, upstream_tls};
 use crate::rejection::Refusal;
 
 /// Protocol towards the target.
@@ -45,19 +50,6 @@ pub enum PassHost {
     Rewrite(Arc<str>),
 }
 
-/// One node of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Node {
-    /// Name or address, no brackets, lower case.
-    pub host: Arc<str>,
-    /// Port; the scheme's default is already filled in.
-    pub port: u16,
-    /// 0 is picked only if every weight is 0.
-    pub weight: u32,
-    /// Higher groups are used first.
-    pub priority: i32,
-}
-
 /// Idle connections kept to each target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct KeepalivePool {
@@ -71,7 +63,11 @@ pub struct KeepalivePool {
 
 impl Default for KeepalivePool {
     fn default() -> Self {
-        Self { size: 320, idle_timeout: Duration::from_secs(60), requests: 1000 }
+        Self {
+            size: 320,
+            idle_timeout: Duration::from_secs(60),
+            requests: 1000,
+        }
     }
 }
 
@@ -140,6 +136,120 @@ impl Upstream {
 }
 
 /// Reads a named upstream (see [`super::read`]).
-pub(super) fn read(_id: &str, _value: &[u8], _context: &ReadContext<'_>) -> Result<Upstream, Refusal> {
-    Err(Refusal::new("", "not implemented"))
+pub(super) fn read(id: &str, value: &[u8], context: &ReadContext<'_>) -> Result<Upstream, Refusal> {
+    let json = super::parse(value)?;
+    build(&format!("upstreams/{id}"), json, context).map_err(Fault::into_refusal)
 }
+
+/// What APISIX takes and Sallyport does not implement.
+const REFUSED: &[&str] = &["service_name", "discovery_type", "discovery_args"];
+
+/// Reads an upstream, named or inline, under its `key`.
+pub(super) fn build(key: &str, json: Value, context: &ReadContext<'_>) -> Result<Upstream, Fault> {
+    let mut fields = Fields::of(json)?;
+    fields.meta(true)?;
+    fields.refuse(REFUSED)?;
+    let scheme = fields.with("scheme", scheme)?.unwrap_or(Scheme::Http);
+    let nodes = fields.with("nodes", |value| nodes::read(value, scheme))?;
+    let balance = balance::read(&mut fields)?;
+    let pass_host = pass_host(&mut fields)?;
+    let retries = fields.count("retries", 0)?;
+    let retry_timeout = fields
+        .seconds("retry_timeout", false)?
+        .filter(|limit| !limit.is_zero());
+    let timeouts = fields.with("timeout", route::timeouts)?.unwrap_or_default();
+    let keepalive = fields
+        .with("keepalive_pool", keepalive)?
+        .unwrap_or_default();
+    let tls = fields
+        .with("tls", |value| upstream_tls::read(value, context))?
+        .unwrap_or_default();
+    let checks = fields.with("checks", check::read)?;
+    fields.finish()?;
+    let nodes = nodes.ok_or_else(|| wire::required("nodes"))?;
+    Ok(Upstream {
+        key: key.into(),
+        nodes,
+        balance,
+        scheme,
+        pass_host,
+        retries,
+        retry_timeout,
+        timeouts,
+        keepalive,
+        tls,
+        checks,
+    })
+}
+
+fn scheme(value: Value) -> Result<Scheme, Fault> {
+    match wire::string(value, (0, 16))?.as_str() {
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        "grpc" => Ok(Scheme::Grpc),
+        "grpcs" => Ok(Scheme::Grpcs),
+        other @ ("tcp" | "tls" | "udp" | "kafka") => Err(Fault::plain(format!(
+            "invalid configuration: scheme {other} is not implemented by Sallyport"
+        ))),
+        _ => Err(Fault::schema("matches none of the enum values")),
+    }
+}
+
+fn pass_host(fields: &mut Fields) -> Result<PassHost, Fault> {
+    let rule = fields.one_of(
+        "pass_host",
+        &[
+            ("pass", PassRule::Pass),
+            ("node", PassRule::Node),
+            ("rewrite", PassRule::Rewrite),
+        ],
+    )?;
+    let host = fields.with("upstream_host", |value| {
+        let text = wire::string(value, (0, 256))?;
+        // A pattern with a wildcard is no Host to send.
+        match HostPattern::read(&text) {
+            Ok(HostPattern::Exact(_)) => Ok(text),
+            _ if text.is_empty() => Ok(text),
+            Ok(_) => Err(Fault::schema(format!(
+                "\"{text}\" is a pattern, not a host"
+            ))),
+            Err(reason) => Err(Fault::schema(reason)),
+        }
+    })?;
+    match rule.unwrap_or(PassRule::Pass) {
+        PassRule::Pass => Ok(PassHost::Pass),
+        PassRule::Node => Ok(PassHost::Node),
+        PassRule::Rewrite => match host.filter(|host| !host.is_empty()) {
+            Some(host) => Ok(PassHost::Rewrite(host.into())),
+            None => Err(Fault::plain(
+                "invalid configuration: `upstream_host` can't be empty when `pass_host` is `rewrite`",
+            )
+            .about("upstream_host")),
+        },
+    }
+}
+
+#[derive(Clone, Copy)]
+enum PassRule {
+    Pass,
+    Node,
+    Rewrite,
+}
+
+fn keepalive(value: Value) -> Result<KeepalivePool, Fault> {
+    let mut fields = Fields::of(value)?;
+    let size = fields.count("size", 1)?;
+    let idle_timeout = fields.seconds("idle_timeout", false)?;
+    let requests = fields.count("requests", 1)?;
+    fields.finish()?;
+    let default = KeepalivePool::default();
+    Ok(KeepalivePool {
+        size: size.unwrap_or(default.size),
+        idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
+        requests: requests.unwrap_or(default.requests),
+    })
+}
+
+#[cfg(test)]
+#[path = "upstream_tests.rs"]
+mod tests;

@@ -2,13 +2,18 @@
 //! Both speak the same semantics: one revision counter, compare-and-swap, leases, watches that replay from a revision.
 //! In the line: `sync` lists and watches; `admin` reads and writes. Keys here are below the prefix (`ssls/1`).
 
+mod disk;
 mod embedded;
 mod etcd;
+pub(crate) mod log;
+mod state;
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 
+pub(crate) use disk::{make_private_dir, sync_dir, write_private};
 pub use embedded::EmbeddedStore;
 pub use etcd::{EtcdOptions, EtcdStore};
 
@@ -32,6 +37,22 @@ pub struct Listing {
     pub revision: u64,
     /// In key order.
     pub entries: Vec<Entry>,
+}
+
+/// A listing under way, page by page, so that it can be read while it arrives. Dropping it ends it.
+#[derive(Debug)]
+pub struct Pages {
+    pub(crate) pages: mpsc::Receiver<Result<Listing, StoreError>>,
+}
+
+impl Pages {
+    /// The next page; all pages have the same revision, and at least one comes. `Ok(None)` is the end.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what came before is then incomplete.
+    pub async fn next(&mut self) -> Result<Option<Listing>, StoreError> {
+        self.pages.recv().await.transpose()
+    }
 }
 
 /// One change. `value` is `None` for a deletion.
@@ -59,7 +80,7 @@ pub struct Batch {
 /// A running watch. Dropping it ends it.
 #[derive(Debug)]
 pub struct Watch {
-    pub(crate) batches: tokio::sync::mpsc::Receiver<Result<Batch, StoreError>>,
+    pub(crate) batches: mpsc::Receiver<Result<Batch, StoreError>>,
 }
 
 impl Watch {
@@ -68,7 +89,10 @@ impl Watch {
     /// # Errors
     /// [`StoreError::Compacted`] means: list again. Anything else: watch again from the last revision + 1.
     pub async fn next(&mut self) -> Result<Batch, StoreError> {
-        self.batches.recv().await.unwrap_or_else(|| Err(StoreError::Unavailable("the watch ended".to_owned())))
+        self.batches
+            .recv()
+            .await
+            .unwrap_or_else(|| Err(StoreError::Unavailable("the watch ended".to_owned())))
     }
 }
 
@@ -130,6 +154,14 @@ impl Store {
         }
     }
 
+    /// Everything under the prefix, consistent at one revision, a page at a time: what [`Self::list`] returns at once.
+    pub fn pages(&self) -> Pages {
+        match self {
+            Self::Etcd(s) => s.pages(),
+            Self::Embedded(s) => s.pages(),
+        }
+    }
+
     /// Changes from revision `from` on (inclusive), history included.
     ///
     /// # Errors
@@ -156,7 +188,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn put(&self, key: &str, value: Bytes, expect: Expect, ttl: Option<Duration>) -> Result<Written, StoreError> {
+    pub async fn put(
+        &self,
+        key: &str,
+        value: Bytes,
+        expect: Expect,
+        ttl: Option<Duration>,
+    ) -> Result<Written, StoreError> {
         match self {
             Self::Etcd(s) => s.put(key, value, expect, ttl).await,
             Self::Embedded(s) => s.put(key, value, expect, ttl).await,

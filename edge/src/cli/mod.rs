@@ -1,1 +1,45 @@
-//! Placeholder.
+//! The command line: one module a subcommand, each with its arguments and what it does with them. `serve` becomes a
+//! [`config::ServeConfig`] here and a node in `main`.
+
+pub mod client;
+pub mod config;
+pub mod files;
+pub mod objects;
+pub mod serve;
+mod sources;
+pub mod status;
+pub mod stop;
+pub mod store;
+pub mod validate;
+pub mod values;
+
+pub use config::ServeConfig;
+pub use sources::ConfigError;
+
+/// An edge proxy that terminates and originates mTLS and says why a handshake failed.
+#[derive(clap::Parser)]
+#[command(name = "sallyport", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Run roles of a node; by default all of them with the embedded store
+    Serve(Box<serve::ServeArgs>),
+    /// Write the objects of a file through the Admin API
+    Apply(objects::ApplyArgs),
+    /// Show objects
+    Get(objects::GetArgs),
+    /// Delete an object
+    Delete(objects::DeleteArgs),
+    /// Show what applying a file would change
+    Diff(objects::DiffArgs),
+    /// Check the objects of a file; needs no server
+    Validate(validate::ValidateArgs),
+    /// Applied revision, objects, rejected objects
+    Status(status::StatusArgs),
+}

@@ -1,1 +1,92 @@
-//! Placeholder.
+//! The outer door: accepts clients, terminates TLS, judges requests, matches routes, hands over to the hop.
+//!
+//! In order: [`listener`] accepts, [`connection`] serves one connection from its first byte to its last, asking
+//! [`policy`] who answers for a TLS name; [`request`] serves one request: [`authority`] reads its host, [`exemption`] decides
+//! whether this client may make it, [`forward`] prepares it for the target; [`answer`] turns a fault into a response and
+//! [`record`] keeps what metrics and access log want to know. [`h2`] and [`tunnel`] are the other two ways to talk.
+
+mod answer;
+mod authority;
+mod client;
+pub mod connection;
+mod exemption;
+mod forward;
+mod h2;
+mod h2_body;
+pub mod listener;
+pub mod policy;
+mod record;
+mod request;
+mod tunnel;
+mod variables;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use control::snapshot::Snapshot;
+
+use crate::access_log::Writer;
+use crate::alert::Hop;
+use crate::drain::Drain;
+use crate::limits::Limits;
+use crate::metrics::{Metrics, RequestMetrics};
+use crate::processor::Processor;
+use crate::tls::server::ServerTls;
+
+/// What all threads' routers share.
+pub struct Shared {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// TLS configurations and ticket keys.
+    pub tls: Arc<ServerTls>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The drain signal.
+    pub drain: Drain,
+    /// Name used for clients that send none.
+    pub fallback_sni: Option<String>,
+    /// Connections open on all threads, and handshakes running on them.
+    pub gate: listener::Gate,
+}
+
+/// One thread's router.
+pub struct Router {
+    shared: Arc<Shared>,
+    limits: Rc<Limits>,
+    processor: Processor,
+    log: Writer,
+    routes: RefCell<HashMap<Arc<str>, RequestMetrics>>,
+    no_route: RequestMetrics,
+    ids: record::Ids,
+}
+
+impl Router {
+    /// A router that hands requests to `processor` on the same thread.
+    pub fn new(shared: Arc<Shared>, limits: Limits, processor: Processor, log: Writer) -> Self {
+        Self {
+            no_route: shared.metrics.requests(Hop::Northbound, "none"),
+            shared,
+            limits: Rc::new(limits),
+            processor,
+            log,
+            routes: RefCell::default(),
+            ids: record::Ids::new(),
+        }
+    }
+
+    /// The counters of a route, looked up by label once a thread.
+    fn route_metrics(&self, id: &Arc<str>) -> RequestMetrics {
+        let mut routes = self.routes.borrow_mut();
+        if let Some(known) = routes.get(id)
+            && !known.is_forgotten()
+        {
+            return known.clone();
+        }
+        let made = self.shared.metrics.requests(Hop::Northbound, id);
+        routes.insert(Arc::clone(id), made.clone());
+        made
+    }
+}

@@ -1,7 +1,25 @@
-//! TLS both ways: [`hello`] reads a ClientHello before rustls does, [`server`] turns an SSL object into a server
-//! configuration, [`client`] an upstream's policy into a client one, [`verify`] holds our verifiers, [`tickets`] session
-//! tickets that never cross a policy, [`tap`] what passes on the wire during a handshake, [`stream`] the one connection type.
+//! TLS both ways: [`hello`] reads a ClientHello before rustls does ([`facts`] is what it says), [`server`] turns an SSL
+//! object into a server configuration, [`client`] an upstream's policy into a client one, [`verify`] holds our verifiers,
+//! [`tickets`] session tickets that never cross a policy, [`tap`] what passes on the wire during a handshake, [`stream`]
+//! the one connection type. Who may talk to whom is decided by the objects, what follows from a failure by the roles.
 
+mod attempt;
+pub mod client;
+pub mod facts;
+mod failure;
+pub mod hello;
+mod linger;
+pub mod server;
 mod stream;
+mod suites;
+pub mod tap;
+pub mod tickets;
+pub mod verify;
 
+#[cfg(test)]
+mod tests;
+
+pub use client::{ClientTls, late_failure};
+pub use linger::{dismiss, refuse};
+pub use server::{ClientCert, ServerTls, TlsFacts};
 pub use stream::Stream;

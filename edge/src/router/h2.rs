@@ -1,0 +1,119 @@
+//! HTTP/2 with a client: framing and flow control are hyper's, requests are ours.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::{Request, Response, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use super::Router;
+use super::client::Client;
+use super::h2_body::{AnswerBody, RequestBody};
+use super::request::{self, Asked};
+use crate::deadline::Deadline;
+use crate::tls::Stream;
+
+/// A silent peer is asked for a sign of life this often, and given as long to answer.
+const PING: Duration = Duration::from_secs(20);
+
+/// Runs hyper's tasks on this thread.
+#[derive(Clone, Copy)]
+struct ThisThread;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for ThisThread {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
+}
+
+/// Serves an HTTP/2 connection until it ends: by the client, for being idle, or by draining.
+pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stream) {
+    let limits = &router.limits;
+    let running = Rc::new(Cell::new(0_u32));
+    let service = service_fn(|asked| {
+        let work = answer(
+            Rc::clone(router),
+            Rc::clone(client),
+            asked,
+            Running::new(&running),
+        );
+        async move { Ok::<_, Infallible>(work.await) }
+    });
+    let mut connection = pin!(
+        http2::Builder::new(ThisThread)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(limits.streams)
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let mut draining = pin!(router.shared.drain.draining());
+    let mut idle = Deadline::new(limits.idle);
+    let mut ending = false;
+    let ended = std::future::poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(ended);
+        }
+        if running.get() > 0 {
+            idle.set(limits.idle);
+        }
+        if !ending && (draining.as_mut().poll(cx).is_ready() || idle.poll(cx).is_ready()) {
+            ending = true;
+            connection.as_mut().graceful_shutdown();
+            return connection.as_mut().poll(cx);
+        }
+        Poll::Pending
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(peer = %client.peer, %error, "HTTP/2 connection ended");
+    }
+}
+
+async fn answer(
+    router: Rc<Router>,
+    client: Rc<Client>,
+    asked: Request<Incoming>,
+    running: Running,
+) -> Response<AnswerBody> {
+    let (parts, incoming) = asked.into_parts();
+    let inflow = Rc::default();
+    let grpc = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
+    let body = RequestBody::wrap(incoming, &inflow, router.limits.body_idle, grpc);
+    let asked = Asked {
+        parts,
+        body,
+        inflow,
+        expects_continue: false,
+    };
+    let answer = request::serve(&router, &client, asked).await;
+    drop(running);
+    Response::from_parts(answer.parts, AnswerBody::new(answer.body, answer.record))
+}
+
+/// Counts a stream while it is being answered.
+struct Running(Rc<Cell<u32>>);
+
+impl Running {
+    fn new(count: &Rc<Cell<u32>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}

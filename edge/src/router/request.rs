@@ -1,0 +1,215 @@
+//! One request from its head to its answer, whichever protocol it came by: method, authority, path, client certificate,
+//! route, hop. Each step returns a value or the fault that becomes the answer.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use control::snapshot::{Ask, RouteMatch, Snapshot};
+use http::{HeaderValue, Method, request, response};
+
+use super::Router;
+use super::client::Client;
+use super::record::Record;
+use super::variables::Variables;
+use super::{answer, authority, exemption, forward};
+use crate::body::{Body, BodyError, Inflow};
+use crate::fault::{Fault, FaultCode, FaultSource};
+use crate::hop::{self, Tunnel};
+
+/// A request as a connection hands it in.
+pub(super) struct Asked {
+    pub(super) parts: request::Parts,
+    pub(super) body: Body,
+    pub(super) inflow: Rc<Inflow>,
+    pub(super) expects_continue: bool,
+}
+
+/// What the connection is to write.
+pub(super) struct Answer {
+    pub(super) parts: response::Parts,
+    pub(super) body: Body,
+    pub(super) record: Record,
+    pub(super) upgrade: Option<Upgrade>,
+    /// The connection should not take another request.
+    pub(super) close: bool,
+}
+
+/// An upgrade that the target agreed to.
+pub(super) struct Upgrade {
+    pub(super) tunnel: Tunnel,
+    pub(super) token: HeaderValue,
+    /// Longest silence in both directions.
+    pub(super) idle: Duration,
+}
+
+/// A granted upgrade on its way to the target.
+struct Wanted {
+    token: HeaderValue,
+    idle: Duration,
+}
+
+/// Serves one request.
+pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, asked: Asked) -> Answer {
+    let mut record = Record::new(router, client, &asked.parts, &asked.inflow);
+    let inflow = Rc::clone(&asked.inflow);
+    match run(router, client, asked, &mut record).await {
+        Ok((answer, wanted)) => {
+            record.status = answer.head.status.as_u16();
+            record.target = answer.target;
+            let mut parts = answer.head;
+            answer::note_attempts(&mut parts, &record.target.statuses);
+            let upgrade = answer.tunnel.zip(wanted).map(|(tunnel, wanted)| Upgrade {
+                tunnel,
+                token: wanted.token,
+                idle: wanted.idle,
+            });
+            Answer {
+                parts,
+                body: answer.body,
+                record,
+                upgrade,
+                close: false,
+            }
+        }
+        Err(fault) => {
+            let fault = inflow
+                .broken()
+                .map_or(fault, |error| of_broken_body(&error));
+            refuse(fault, record)
+        }
+    }
+}
+
+/// The answer for a fault.
+pub(super) fn refuse(fault: Fault, mut record: Record) -> Answer {
+    let (mut parts, body) = answer::of_fault(&fault, record.id());
+    answer::note_attempts(&mut parts, &record.target.statuses);
+    record.status = parts.status.as_u16();
+    let close = matches!(
+        fault.code,
+        FaultCode::Misdirected | FaultCode::RequestTimeout
+    );
+    record.fault = Some(fault);
+    Answer {
+        parts,
+        body,
+        record,
+        upgrade: None,
+        close,
+    }
+}
+
+async fn run(
+    router: &Rc<Router>,
+    client: &Rc<Client>,
+    asked: Asked,
+    record: &mut Record,
+) -> Result<(hop::Response, Option<Wanted>), Fault> {
+    let Asked {
+        mut parts,
+        body,
+        expects_continue,
+        ..
+    } = asked;
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Err(Fault::router(
+            FaultCode::MethodNotAllowed,
+            "CONNECT and TRACE are refused",
+        ));
+    }
+    let authority = authority::of_request(&parts)?;
+    record.host.clone_from(&authority.host);
+    let path = control::path::normalise(parts.uri.path())
+        .map_err(|error| Fault::router(FaultCode::BadRequest, error.to_string()))?
+        .into_owned();
+    let snapshot = router.shared.snapshot.load_full();
+    if let Some(secure) = &client.tls {
+        exemption::judge(&snapshot, secure, &authority.host, parts.uri.path())?;
+    }
+    let route = find(&snapshot, &parts, client, &authority.host, &path)?;
+    record.route = Some(std::sync::Arc::clone(route.id()));
+    if route.is_closed() {
+        return Err(Fault::router(
+            FaultCode::RouteRejected,
+            format!("routes/{} was rejected", route.id()),
+        ));
+    }
+    let wanted = forward::upgrade(&parts.method, parts.version, &parts.headers)
+        .and_then(|token| granted(&snapshot, &route, token));
+    forward::prepare(&mut parts.headers, client, &authority.text);
+    if parts.version == http::Version::HTTP_2 {
+        forward::join_cookies(&mut parts.headers);
+    }
+    let request = hop::Request {
+        upgrade: wanted.as_ref().map(|w| w.token.clone()),
+        snapshot,
+        route,
+        head: parts,
+        body,
+        client: client.peer,
+        path,
+        expects_continue,
+        started: record.started(),
+    };
+    match hop::local::call(&router.processor, request).await {
+        Ok(answer) => Ok((answer, wanted)),
+        Err(failure) => {
+            record.target = failure.target;
+            Err(failure.fault)
+        }
+    }
+}
+
+fn find(
+    snapshot: &Snapshot,
+    parts: &request::Parts,
+    client: &Client,
+    host: &str,
+    path: &str,
+) -> Result<std::sync::Arc<control::object::Route>, Fault> {
+    let variables = Variables {
+        parts,
+        client,
+        host,
+        path,
+    };
+    let ask = Ask {
+        host,
+        path,
+        method: parts.method.as_str(),
+        remote: client.peer.ip(),
+        var: &|name| variables.get(name),
+    };
+    match snapshot.route(&ask) {
+        RouteMatch::Found(route) => Ok(std::sync::Arc::clone(route)),
+        RouteMatch::None => Err(Fault::router(FaultCode::RouteNotFound, "no route matches")),
+    }
+}
+
+/// An upgrade goes on only where the route (or its service) says so.
+fn granted(
+    snapshot: &Snapshot,
+    route: &control::object::Route,
+    token: HeaderValue,
+) -> Option<Wanted> {
+    let plan = snapshot.plan(route).ok()?;
+    plan.websocket.then(|| Wanted {
+        token,
+        idle: plan.timeouts.read.max(plan.timeouts.send),
+    })
+}
+
+/// A request whose body the client broke is the client's fault, whatever the target made of it.
+fn of_broken_body(error: &BodyError) -> Fault {
+    let code = match error {
+        BodyError::Malformed(_) | BodyError::Truncated(_) => FaultCode::BadRequest,
+        BodyError::TimedOut => FaultCode::RequestTimeout,
+        BodyError::TooLarge(_) => FaultCode::ContentTooLarge,
+    };
+    Fault {
+        code,
+        source_role: FaultSource::Router,
+        reason: None,
+        detail: error.to_string(),
+    }
+}

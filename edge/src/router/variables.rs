@@ -1,0 +1,138 @@
+//! The variables that a route's `vars` may ask for, by their nginx names. Pure; reads the request it is given.
+
+use std::borrow::Cow;
+
+use http::{header, request};
+
+use super::client::Client;
+
+/// A request as `vars` sees it.
+pub(super) struct Variables<'a> {
+    pub(super) parts: &'a request::Parts,
+    pub(super) client: &'a Client,
+    pub(super) host: &'a str,
+    /// Normalised.
+    pub(super) path: &'a str,
+}
+
+impl<'a> Variables<'a> {
+    /// The value of `name`; `None` if the request has no such thing.
+    pub(super) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+        if let Some(argument) = name.strip_prefix("arg_") {
+            return self.argument(argument);
+        }
+        if let Some(field) = name.strip_prefix("http_") {
+            return self.header(&field.replace('_', "-"));
+        }
+        if let Some(cookie) = name.strip_prefix("cookie_") {
+            return self.cookie(cookie);
+        }
+        let query = || self.parts.uri.query();
+        Some(match name {
+            "uri" => self.path.into(),
+            "request_uri" => self
+                .parts
+                .uri
+                .path_and_query()
+                .map_or("/", |p| p.as_str())
+                .into(),
+            "host" => self.host.into(),
+            "request_method" => self.parts.method.as_str().into(),
+            "scheme" => self.client.scheme().into(),
+            "args" | "query_string" => query()?.into(),
+            "is_args" => (if query().is_some() { "?" } else { "" }).into(),
+            "remote_addr" => self.client.peer.ip().to_string().into(),
+            "remote_port" => self.client.peer.port().to_string().into(),
+            "server_port" => self.client.port.to_str().ok()?.into(),
+            "content_type" => return self.header(header::CONTENT_TYPE.as_str()),
+            "content_length" => return self.header(header::CONTENT_LENGTH.as_str()),
+            "ssl_server_name" => self
+                .client
+                .tls
+                .as_ref()?
+                .facts
+                .sni
+                .as_deref()?
+                .to_owned()
+                .into(),
+            "ssl_protocol" => self.client.tls.as_ref()?.facts.version.into(),
+            "ssl_cipher" => self.client.tls.as_ref()?.facts.cipher.into(),
+            _ => return None,
+        })
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.parts
+            .headers
+            .get(name)?
+            .to_str()
+            .ok()
+            .map(Cow::Borrowed)
+    }
+
+    fn argument(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.parts.uri.query()?.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            key.eq_ignore_ascii_case(name)
+                .then_some(Cow::Borrowed(value))
+        })
+    }
+
+    fn cookie(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.parts
+            .headers
+            .get_all(header::COOKIE)
+            .iter()
+            .find_map(|line| {
+                line.to_str().ok()?.split(';').find_map(|pair| {
+                    let (key, value) = pair.trim().split_once('=')?;
+                    (key == name).then_some(Cow::Borrowed(value))
+                })
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_have_their_nginx_values() {
+        let parts = http::Request::builder()
+            .method("PUT")
+            .uri("/a%20b?x=1&y&X-z=2")
+            .header("user-agent", "curl")
+            .header("cookie", "a=1; sid=abc")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
+        let client = Client::new(
+            "9.9.9.9:5".parse().unwrap(),
+            "8.8.8.8:9080".parse().unwrap(),
+            None,
+        );
+        let v = Variables {
+            parts: &parts,
+            client: &client,
+            host: "h",
+            path: "/a b",
+        };
+        for (name, value) in [
+            ("uri", Some("/a b")),
+            ("request_uri", Some("/a%20b?x=1&y&X-z=2")),
+            ("arg_x", Some("1")),
+            ("arg_y", Some("")),
+            ("arg_none", None),
+            ("http_user_agent", Some("curl")),
+            ("cookie_sid", Some("abc")),
+            ("remote_addr", Some("9.9.9.9")),
+            ("server_port", Some("9080")),
+            ("request_method", Some("PUT")),
+            ("ssl_protocol", None),
+            ("nonsense", None),
+        ] {
+            assert_eq!(v.get(name).as_deref(), value, "{name}");
+        }
+    }
+}

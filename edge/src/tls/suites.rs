@@ -1,0 +1,73 @@
+//! Versions and cipher suites: what a policy leaves of what we have, and their registered names.
+
+use control::object::{Protocols, Ssl};
+use rustls::crypto::CryptoProvider;
+use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
+
+/// `all` with the suites of `wanted`, in its order; with all if that is empty.
+pub(super) fn provider(all: &CryptoProvider, wanted: &[CipherSuite]) -> CryptoProvider {
+    let mut provider = all.clone();
+    if !wanted.is_empty() {
+        provider.cipher_suites = wanted
+            .iter()
+            .filter_map(|w| all.cipher_suites.iter().find(|s| s.suite() == *w).copied())
+            .collect();
+    }
+    provider
+}
+
+/// The versions asked for that a suite is left for.
+pub(super) fn versions(
+    wanted: Protocols,
+    suites: &[SupportedCipherSuite],
+) -> Vec<&'static SupportedProtocolVersion> {
+    let usable =
+        |v: &SupportedProtocolVersion| suites.iter().any(|s| s.version().version == v.version);
+    [
+        (wanted.tls13, &rustls::version::TLS13),
+        (wanted.tls12, &rustls::version::TLS12),
+    ]
+    .into_iter()
+    .filter_map(|(on, version)| (on && usable(version)).then_some(version))
+    .collect()
+}
+
+/// The suites an SSL object serves.
+pub(super) fn of_ssl(all: &CryptoProvider, ssl: &Ssl) -> Vec<u16> {
+    let served = provider(all, ssl.ciphers()).cipher_suites;
+    let protocols = ssl.protocols();
+    let on = |s: &SupportedCipherSuite| match s.version().version {
+        ProtocolVersion::TLSv1_3 => protocols.tls13,
+        _ => protocols.tls12,
+    };
+    served
+        .iter()
+        .filter(|s| on(s))
+        .map(|s| u16::from(s.suite()))
+        .collect()
+}
+
+/// Whether two lists have a suite in common.
+pub(super) fn shared(theirs: &[u16], ours: &[u16]) -> bool {
+    theirs.iter().any(|s| ours.contains(s))
+}
+
+/// `TLSv1.3`, `TLSv1.2`.
+pub(super) const fn version_name(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "unknown",
+    }
+}
+
+/// The IANA name: rustls writes those of TLS 1.3 its own way.
+pub(super) fn name(suite: Option<SupportedCipherSuite>) -> &'static str {
+    match suite.map(|s| s.suite()) {
+        Some(CipherSuite::TLS13_AES_256_GCM_SHA384) => "TLS_AES_256_GCM_SHA384",
+        Some(CipherSuite::TLS13_AES_128_GCM_SHA256) => "TLS_AES_128_GCM_SHA256",
+        Some(CipherSuite::TLS13_CHACHA20_POLY1305_SHA256) => "TLS_CHACHA20_POLY1305_SHA256",
+        Some(other) => other.as_str().unwrap_or("unknown"),
+        None => "unknown",
+    }
+}

@@ -1,0 +1,227 @@
+//! Verifies clients' certificates as OpenSSL does for APISIX (reference: `verify_depth` counted on the built path, a path
+//! ends at a self-signed certificate of the CA list, key usage and purpose are asked for where present). webpki builds and
+//! checks paths; leaves it refuses on principle (X.509 v1, CA:TRUE) go to [`super::path`]. One instance per policy.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+
+use control::object::{AuthFailure, ClientAuth};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+
+use super::anchors::{Anchors, Ends};
+use super::cert::{Cert, Side};
+use super::{CertFault, check_size, path, tls12_signature, tls13_signature};
+use crate::tls::attempt::Attempt;
+
+/// See the module.
+pub struct ClientVerifier {
+    anchors: Anchors,
+    depth: usize,
+    mandatory: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientVerifier {
+    /// A verifier for an object's client authentication.
+    pub fn new(auth: &ClientAuth, algorithms: WebPkiSupportedAlgorithms) -> Self {
+        Self {
+            anchors: Anchors::new(auth.ca(), Ends::SelfSigned),
+            depth: usize::try_from(auth.depth()).unwrap_or(usize::MAX),
+            mandatory: is_mandatory(auth),
+            algorithms,
+        }
+    }
+
+    /// Judges a chain at `now`. Returns until when the verdict holds: the earliest notAfter of the path, unix seconds.
+    ///
+    /// # Errors
+    /// [`CertFault`].
+    pub fn check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<i64, CertFault> {
+        check_size(leaf, rest)?;
+        let cert = Cert::parse(leaf)?;
+        let seconds = super::seconds(now.as_secs());
+        let until = if self.anchors.pinned.iter().any(|p| p == leaf) {
+            cert.check_dates(seconds)?;
+            cert.not_after()
+        } else if cert.is_v1() || cert.ca() == Some(true) {
+            let search = path::Search {
+                anchors: &self.anchors,
+                depth: self.depth,
+                side: Side::Client,
+                algorithms: self.algorithms.all,
+                now: seconds,
+            };
+            search.run(&cert, &self.candidates(rest))?
+        } else {
+            self.check_with_webpki(leaf, &self.candidates(rest), now)?
+        };
+        cert.check_purpose(Side::Client)?;
+        Ok(until)
+    }
+
+    /// What may stand between leaf and anchor: what was presented, and the CA list's own intermediates.
+    fn candidates<'c>(&'c self, rest: &'c [CertificateDer<'c>]) -> Vec<CertificateDer<'c>> {
+        rest.iter()
+            .chain(&self.anchors.intermediates)
+            .map(|c| CertificateDer::from(&**c))
+            .collect()
+    }
+
+    fn check_with_webpki(
+        &self,
+        leaf: &CertificateDer<'_>,
+        candidates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<i64, CertFault> {
+        let leaf = EndEntityCert::try_from(leaf)?;
+        let until = Cell::new(i64::MAX);
+        let accept = |path: &VerifiedPath<'_>| {
+            until.set(path_until(path, &self.anchors, self.depth, now)?);
+            Ok(())
+        };
+        leaf.verify_for_usage(
+            self.algorithms.all,
+            &self.anchors.trust,
+            candidates,
+            now,
+            KeyUsage::client_auth(),
+            None,
+            Some(&accept),
+        )?;
+        Ok(until.get())
+    }
+}
+
+/// Whether a client without an acceptable certificate is stopped at the handshake. A skip list implies it is not.
+pub(crate) fn is_mandatory(auth: &ClientAuth) -> bool {
+    auth.failure() == AuthFailure::Alert && auth.skip().is_none()
+}
+
+/// What webpki leaves out of a path it found good: its depth, the key usage of its issuers, and the anchor's own dates and
+/// path length. Returns the earliest notAfter.
+pub(super) fn path_until(
+    path: &VerifiedPath<'_>,
+    anchors: &Anchors,
+    depth: usize,
+    now: UnixTime,
+) -> Result<i64, webpki::Error> {
+    let leaf = path.end_entity().der();
+    let unreadable = |_| webpki::Error::BadDer;
+    let mut until = Cert::parse(&leaf).map_err(unreadable)?.not_after();
+    let mut length = 0;
+    for intermediate in path.intermediate_certificates() {
+        let der = intermediate.der();
+        let cert = Cert::parse(&der).map_err(unreadable)?;
+        if !cert.may_issue() {
+            return Err(webpki::Error::EndEntityUsedAsCa);
+        }
+        until = until.min(cert.not_after());
+        length += 1;
+    }
+    if length > depth {
+        return Err(webpki::Error::MaximumPathDepthExceeded);
+    }
+    let anchor = anchors
+        .facts_of(path.anchor())
+        .ok_or(webpki::Error::UnknownIssuer)?;
+    let at = |seconds: i64| {
+        UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            seconds.try_into().unwrap_or(0),
+        ))
+    };
+    let seconds = super::seconds(now.as_secs());
+    if seconds > anchor.not_after {
+        return Err(webpki::Error::CertExpired {
+            time: now,
+            not_after: at(anchor.not_after),
+        });
+    }
+    if seconds < anchor.not_before {
+        return Err(webpki::Error::CertNotValidYet {
+            time: now,
+            not_before: at(anchor.not_before),
+        });
+    }
+    if anchor.path_len.is_some_and(|most| length > most) {
+        return Err(webpki::Error::PathLenConstraintViolated);
+    }
+    Ok(until.min(anchor.not_after))
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.anchors.subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let result = self.check(leaf, rest, now);
+        let attempt = Attempt::current();
+        if let Some(attempt) = &attempt {
+            let chain: Arc<[_]> = match &result {
+                Err(CertFault::TooLarge) => Arc::from([]),
+                _ => std::iter::once(leaf)
+                    .chain(rest)
+                    .map(|c| c.clone().into_owned())
+                    .collect(),
+            };
+            attempt.judge(chain, &result);
+        }
+        match result {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            // Let pass only if the verdict reaches the one who answers for it.
+            Err(_) if !self.mandatory && attempt.is_some() => Ok(ClientCertVerified::assertion()),
+            Err(fault) => Err(fault.for_rustls()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl fmt::Debug for ClientVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientVerifier")
+            .field("depth", &self.depth)
+            .field("mandatory", &self.mandatory)
+            .finish()
+    }
+}
