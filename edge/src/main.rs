@@ -98,9 +98,14 @@ fn run(config: ServeConfig) -> anyhow::Result<()> {
         // Before the node: a signal during a slow start must not be lost.
         let signals = Signals::listen().context("signals cannot be listened to")?;
         let node = Node::start(config).await?;
-        for (name, address) in node.addresses() {
-            tracing::info!(listener = name, %address, "listening");
-        }
+        let at = node.addresses();
+        tracing::info!(
+            http = at.http.map(display),
+            https = at.https.map(display),
+            admin = at.admin.map(display),
+            metrics = at.metrics.map(display),
+            "listening"
+        );
         node.run_until(signals.first()).await;
         Ok(())
     })
