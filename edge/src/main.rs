@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use edge::cli::serve::ServeArgs;
-use edge::cli::{Cli, Command, ServeConfig};
-use edge::node::Node;
+use edge::cli::{Cli, Command, ServeConfig, objects, status, validate};
+use edge::node::{Node, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[global_allocator]
@@ -26,6 +26,12 @@ fn main() -> ExitCode {
     };
     match cli.command {
         Command::Serve(args) => serve(*args),
+        Command::Apply(args) => finished(objects::run_apply(&args)),
+        Command::Get(args) => finished(objects::run_get(&args)),
+        Command::Delete(args) => finished(objects::run_delete(&args)),
+        Command::Diff(args) => finished(objects::run_diff(&args)),
+        Command::Validate(args) => finished(validate::run(&args)),
+        Command::Status(args) => finished(status::run(&args)),
     }
 }
 
@@ -62,9 +68,20 @@ fn serve(args: ServeArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sallyport: {error:#}");
-            ExitCode::from(FAILED)
+            let usage = error
+                .downcast_ref::<StartError>()
+                .is_some_and(StartError::is_configuration);
+            ExitCode::from(if usage { BAD_USAGE } else { FAILED })
         }
     }
+}
+
+/// The exit code of a subcommand; one line for an error it did not report itself.
+fn finished(result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("sallyport: {error:#}");
+        ExitCode::from(FAILED)
+    })
 }
 
 fn run(config: ServeConfig) -> anyhow::Result<()> {
@@ -80,10 +97,15 @@ fn run(config: ServeConfig) -> anyhow::Result<()> {
     runtime.block_on(async {
         // Before the node: a signal during a slow start must not be lost.
         let signals = Signals::listen().context("signals cannot be listened to")?;
-        let node = Node::start(&config)?;
-        for (name, address) in node.addresses() {
-            tracing::info!(listener = name, %address, "listening");
-        }
+        let node = Node::start(config).await?;
+        let at = node.addresses();
+        tracing::info!(
+            http = at.http.map(display),
+            https = at.https.map(display),
+            admin = at.admin.map(display),
+            metrics = at.metrics.map(display),
+            "listening"
+        );
         node.run_until(signals.first()).await;
         Ok(())
     })

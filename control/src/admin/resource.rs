@@ -297,3 +297,64 @@ fn unsupported(resource: &str) -> Answer {
 fn missing_id(kind: Kind) -> Answer {
     Answer::bad(format!("missing {} id", kind.name()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arc_swap::ArcSwap;
+
+    use super::*;
+    use crate::admin::{AdminKeys, Secret, StoreStatus};
+    use crate::seal::{Keyring, Sealer};
+    use crate::snapshot::Snapshot;
+    use crate::store::{EmbeddedStore, Store};
+
+    #[tokio::test]
+    async fn a_patch_of_a_value_that_changed_meanwhile_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let keyring = Keyring::default();
+        let sealer = Sealer::for_dir(dir.path(), &keyring).unwrap();
+        let state = AdminState {
+            store: Arc::new(Store::Embedded(
+                EmbeddedStore::open(dir.path(), &sealer).unwrap(),
+            )),
+            prefix: "/apisix".to_owned(),
+            keys: AdminKeys {
+                admin: Secret::new("0123456789abcdef"),
+                viewer: None,
+            },
+            keyring,
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
+            status: Arc::new(StoreStatus::default),
+        };
+        let key = "upstreams/1";
+        let value = Bytes::from_static(br#"{"nodes":{"127.0.0.1:80":1}}"#);
+        state
+            .store
+            .put(key, value.clone(), Expect::Any, None)
+            .await
+            .unwrap();
+        let read = state.store.get(key).await.unwrap().unwrap();
+        state
+            .store
+            .put(key, value, Expect::Any, None)
+            .await
+            .unwrap();
+        let target = Target {
+            kind: Kind::Upstream,
+            id: Some("1".to_owned()),
+            sub_path: Vec::new(),
+        };
+        let refused = overwrite(
+            &state,
+            &target,
+            &read,
+            json!({"desc": "d"}),
+            &Args::default(),
+        )
+        .await
+        .unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

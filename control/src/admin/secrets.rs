@@ -12,9 +12,7 @@ pub(super) fn seal(kind: Kind, object: &mut Map<String, Value>, keyring: &Keyrin
         return;
     }
     let seal_one = |value: &mut Value| {
-        if let Value::String(text) = value
-            && is_clear(text)
-        {
+        if let Value::String(text) = value {
             *text = keyring.seal(text);
         }
     };
@@ -57,11 +55,6 @@ pub(super) fn is_secret(kind: Kind, path: &str) -> bool {
     let ssl_key =
         kind == Kind::Ssl && (path == "key" || path == "keys" || path.starts_with("keys["));
     ssl_key || path == "tls.client_key" || path == "upstream.tls.client_key"
-}
-
-/// Whether the text holds a private key in the clear.
-fn is_clear(text: &str) -> bool {
-    text.starts_with("---") || text.contains("PRIVATE KEY-----")
 }
 
 /// Calls `change` on every secret field that is there.

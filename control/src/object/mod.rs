@@ -8,8 +8,6 @@ mod check;
 mod client_auth;
 mod fault;
 mod fingerprint;
-#[cfg(test)]
-mod for_test;
 mod material;
 mod nodes;
 mod pattern;

@@ -1,65 +1,16 @@
 //! What a Snapshot answers, rule by rule; `model` compares it with a naive one over random histories.
 
+mod drafts;
 mod model;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde_json::json;
+
 use super::*;
-use crate::object::{ClientIdentity, Material, UpstreamTls, Usage};
+use drafts::{Draft, route, service, ssl, upstream};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-
-fn set_ssl(ssl: Ssl) -> Change {
-    Change::Set(Kind::Ssl, ssl.id().clone(), Object::Ssl(Arc::new(ssl)))
-}
-
-fn set_route(route: Route) -> Change {
-    Change::Set(
-        Kind::Route,
-        route.id().clone(),
-        Object::Route(Arc::new(route)),
-    )
-}
-
-fn set_service(service: Service) -> Change {
-    Change::Set(
-        Kind::Service,
-        service.id().clone(),
-        Object::Service(Arc::new(service)),
-    )
-}
-
-fn set_upstream(id: &str) -> Change {
-    let upstream = Upstream::for_test(&format!("upstreams/{id}"));
-    Change::Set(
-        Kind::Upstream,
-        id.into(),
-        Object::Upstream(Arc::new(upstream)),
-    )
-}
-
-fn refuse(kind: Kind, id: &str, closes: Closes) -> Change {
-    let rejection = Rejection {
-        key: format!("{}/{id}", kind.dir()),
-        revision: 9,
-        field: "f".into(),
-        reason: "r".into(),
-    };
-    Change::Refuse(kind, id.into(), rejection, closes)
-}
-
-fn refuse_names(id: &str, names: &[&str]) -> Change {
-    refuse(
-        Kind::Ssl,
-        id,
-        Closes::Names(names.iter().map(|n| (*n).to_owned()).collect()),
-    )
-}
-
-fn refuse_route(route: Route) -> Change {
-    let id = route.id().clone();
-    refuse(Kind::Route, &id, Closes::Route(Arc::new(route.closed())))
-}
 
 fn snapshot(changes: Vec<Change>) -> Snapshot {
     Snapshot::default().apply(1, changes)
@@ -97,9 +48,9 @@ fn get(snapshot: &Snapshot, host: &str, path: &str) -> String {
 #[test]
 fn names_exact_then_one_label_then_any() {
     let s = snapshot(vec![
-        set_ssl(Ssl::for_test("any", &["*"])),
-        set_ssl(Ssl::for_test("wild", &["*.a.com"])),
-        set_ssl(Ssl::for_test("exact", &["x.a.com", "a.com"])),
+        ssl("any", &["*"]).set(),
+        ssl("wild", &["*.a.com"]).set(),
+        ssl("exact", &["x.a.com", "a.com"]).set(),
     ]);
     assert_eq!(named(&s, "x.a.com"), "+exact");
     assert_eq!(named(&s, "y.a.com"), "+wild");
@@ -116,8 +67,8 @@ fn names_exact_then_one_label_then_any() {
 
 #[test]
 fn a_name_belongs_to_the_lowest_id_in_any_order() {
-    let first = set_ssl(Ssl::for_test("10", &["a.com", "b.com"]));
-    let second = set_ssl(Ssl::for_test("2", &["a.com", "c.com"]));
+    let first = ssl("10", &["a.com", "b.com"]).set();
+    let second = ssl("2", &["a.com", "c.com"]).set();
     let one = snapshot(vec![first.clone()]).apply(2, vec![second.clone()]);
     let other = snapshot(vec![second.clone()]).apply(2, vec![first.clone()]);
     for s in [&one, &other, &snapshot(vec![second, first])] {
@@ -142,10 +93,10 @@ fn a_name_belongs_to_the_lowest_id_in_any_order() {
 #[test]
 fn a_refused_object_shuts_its_names() {
     let s = snapshot(vec![
-        set_ssl(Ssl::for_test("any", &["*"])),
-        set_ssl(Ssl::for_test("wild", &["*.a.com"])),
-        refuse_names("bad", &["X.a.com.", "*.b.com"]),
-        set_ssl(Ssl::for_test("z", &["ok.b.com"])),
+        ssl("any", &["*"]).set(),
+        ssl("wild", &["*.a.com"]).set(),
+        ssl("bad", &["X.a.com.", "*.b.com"]).refused(),
+        ssl("z", &["ok.b.com"]).set(),
     ]);
     assert_eq!(named(&s, "x.a.com"), "-bad");
     assert_eq!(named(&s, "y.a.com"), "+wild");
@@ -165,8 +116,8 @@ fn a_refused_object_shuts_its_names() {
 #[test]
 fn a_refused_object_keeps_the_name_it_would_have_had() {
     let s = snapshot(vec![
-        refuse_names("1", &["a.com"]),
-        set_ssl(Ssl::for_test("2", &["a.com"])),
+        ssl("1", &["a.com"]).refused(),
+        ssl("2", &["a.com"]).set(),
     ]);
     assert_eq!(
         named(&s, "a.com"),
@@ -178,8 +129,8 @@ fn a_refused_object_keeps_the_name_it_would_have_had() {
             .any(|r| r.key == "ssls/2" && r.reason.contains("is refused"))
     );
     let s = snapshot(vec![
-        set_ssl(Ssl::for_test("1", &["a.com"])),
-        refuse_names("2", &["a.com"]),
+        ssl("1", &["a.com"]).set(),
+        ssl("2", &["a.com"]).refused(),
     ]);
     assert_eq!(named(&s, "a.com"), "+1", "it would not have had this one");
 }
@@ -187,14 +138,14 @@ fn a_refused_object_keeps_the_name_it_would_have_had() {
 #[test]
 fn the_last_good_object_goes_on_serving() {
     let s = snapshot(vec![
-        set_ssl(Ssl::for_test("1", &["a.com"])),
-        set_route(Route::for_test("1", &[], &["/"])),
+        ssl("1", &["a.com"]).set(),
+        route("1", &[], &["/"]).set(),
     ]);
     let s = s.apply(
         2,
         vec![
-            refuse_names("1", &["b.com"]),
-            refuse_route(Route::for_test("1", &[], &["/b"])),
+            ssl("1", &["b.com"]).refused(),
+            route("1", &[], &["/b"]).refused(),
         ],
     );
     assert_eq!(
@@ -209,7 +160,7 @@ fn the_last_good_object_goes_on_serving() {
     let s = s.apply(
         3,
         vec![
-            set_ssl(Ssl::for_test("1", &["c.com"])),
+            ssl("1", &["c.com"]).set(),
             Change::Remove(Kind::Route, "1".into()),
         ],
     );
@@ -224,9 +175,9 @@ fn the_last_good_object_goes_on_serving() {
 #[test]
 fn disabled_and_client_objects_answer_for_nothing() {
     let s = snapshot(vec![
-        set_ssl(Ssl::for_test("1", &["a.com"]).with_status(false)),
-        set_ssl(Ssl::for_test("2", &["a.com"]).with_usage(Usage::Client)),
-        set_route(Route::for_test("1", &[], &["/"]).with_status(false)),
+        ssl("1", &["a.com"]).with("status", 0).set(),
+        ssl("2", &["a.com"]).with("type", "client").set(),
+        route("1", &[], &["/"]).with("status", 0).set(),
     ]);
     assert_eq!(named(&s, "a.com"), "");
     assert_eq!(get(&s, "h", "/"), "");
@@ -236,11 +187,11 @@ fn disabled_and_client_objects_answer_for_nothing() {
 #[test]
 fn hosts_exact_then_longest_suffix_then_any() {
     let s = snapshot(vec![
-        set_route(Route::for_test("any", &[], &["/*"])),
-        set_route(Route::for_test("short", &["*.com"], &["/*"])),
-        set_route(Route::for_test("long", &["*.foo.com"], &["/*"])),
-        set_route(Route::for_test("bare", &["*bar.com"], &["/*"])),
-        set_route(Route::for_test("exact", &["a.foo.com"], &["/only"])),
+        route("any", &[], &["/*"]).set(),
+        route("short", &["*.com"], &["/*"]).set(),
+        route("long", &["*.foo.com"], &["/*"]).set(),
+        route("bare", &["*bar.com"], &["/*"]).set(),
+        route("exact", &["a.foo.com"], &["/only"]).set(),
     ]);
     assert_eq!(get(&s, "a.foo.com", "/only"), "+exact");
     assert_eq!(
@@ -264,11 +215,15 @@ fn hosts_exact_then_longest_suffix_then_any() {
 #[test]
 fn a_host_beats_a_path_and_a_path_beats_a_priority() {
     let s = snapshot(vec![
-        set_route(Route::for_test("host", &["a.com"], &["/*"])),
-        set_route(Route::for_test("path", &[], &["/server_port"]).with_priority(100)),
-        set_route(Route::for_test("exact", &["b.com"], &["/foo"])),
-        set_route(Route::for_test("prefix", &["b.com"], &["/foo*"]).with_priority(9)),
-        set_route(Route::for_test("longer", &["b.com"], &["/foo/bar*"])),
+        route("host", &["a.com"], &["/*"]).set(),
+        route("path", &[], &["/server_port"])
+            .with("priority", 100)
+            .set(),
+        route("exact", &["b.com"], &["/foo"]).set(),
+        route("prefix", &["b.com"], &["/foo*"])
+            .with("priority", 9)
+            .set(),
+        route("longer", &["b.com"], &["/foo/bar*"]).set(),
     ]);
     assert_eq!(get(&s, "a.com", "/server_port"), "+host");
     assert_eq!(get(&s, "b.com", "/foo"), "+exact");
@@ -280,9 +235,9 @@ fn a_host_beats_a_path_and_a_path_beats_a_priority() {
 #[test]
 fn paths_as_apisix_reads_them() {
     let s = snapshot(vec![
-        set_route(Route::for_test("slash", &[], &["/foo/*"])),
-        set_route(Route::for_test("glob", &[], &["/a/*/b"])),
-        set_route(Route::for_test("below", &[], &["/a/*"])),
+        route("slash", &[], &["/foo/*"]).set(),
+        route("glob", &[], &["/a/*/b"]).set(),
+        route("below", &[], &["/a/*"]).set(),
     ]);
     assert_eq!(get(&s, "h", "/foo/"), "+slash");
     assert_eq!(get(&s, "h", "/foo"), "");
@@ -298,9 +253,7 @@ fn paths_as_apisix_reads_them() {
     );
     let s = s.apply(
         2,
-        vec![set_route(
-            Route::for_test("below", &[], &["/a/*"]).with_priority(1),
-        )],
+        vec![route("below", &[], &["/a/*"]).with("priority", 1).set()],
     );
     assert_eq!(
         get(&s, "h", "/a/x/b"),
@@ -313,14 +266,15 @@ fn paths_as_apisix_reads_them() {
 #[test]
 fn the_first_candidate_whose_conditions_hold() {
     let s = snapshot(vec![
-        set_route(Route::for_test("1", &[], &["/"]).with_methods(&["POST"])),
-        set_route(Route::for_test("2", &[], &["/"]).with_remote(&["10.0.0.0/8"])),
-        set_route(
-            Route::for_test("3", &[], &["/"])
-                .with_remote(&["192.0.2.0/24"])
-                .with_priority(-1),
-        ),
-        set_route(Route::for_test("4", &[], &["/*"])),
+        route("1", &[], &["/"]).with("methods", ["POST"]).set(),
+        route("2", &[], &["/"])
+            .with("remote_addrs", ["10.0.0.0/8"])
+            .set(),
+        route("3", &[], &["/"])
+            .with("remote_addrs", ["192.0.2.0/24"])
+            .with("priority", -1)
+            .set(),
+        route("4", &[], &["/*"]).set(),
     ]);
     assert_eq!(routed(&s, "POST", "h", "/"), "+1");
     assert_eq!(get(&s, "h", "/"), "+3");
@@ -345,31 +299,30 @@ fn the_first_candidate_whose_conditions_hold() {
 #[test]
 fn a_closed_route_answers_where_it_would_have() {
     let s = snapshot(vec![
-        set_route(Route::for_test("all", &[], &["/*"])),
-        refuse_route(Route::for_test("bad", &["a.com"], &["/admin*"])),
+        route("all", &[], &["/*"]).set(),
+        route("bad", &["a.com"], &["/admin*"]).refused(),
     ]);
     assert_eq!(get(&s, "a.com", "/admin/x"), "-bad");
     assert_eq!(get(&s, "a.com", "/x"), "+all");
     assert!(s.route_by_id("bad").is_some_and(|r| r.is_closed()) && s.count(Kind::Route) == 1);
-    let s = s.apply(
-        2,
-        vec![set_route(Route::for_test("bad", &["a.com"], &["/admin*"]))],
-    );
+    let s = s.apply(2, vec![route("bad", &["a.com"], &["/admin*"]).set()]);
     assert_eq!(get(&s, "a.com", "/admin/x"), "+bad");
 }
 
 #[test]
 fn routes_without_hosts_follow_their_service() {
     let s = snapshot(vec![
-        set_route(Route::for_test("1", &[], &["/"]).with_service("s")),
-        set_route(Route::for_test("2", &["own.com"], &["/"]).with_service("s")),
+        route("1", &[], &["/"]).with("service_id", "s").set(),
+        route("2", &["own.com"], &["/"])
+            .with("service_id", "s")
+            .set(),
     ]);
     assert_eq!(
         get(&s, "x.com", "/"),
         "+1",
         "no service yet: any host, and plan() says what is missing"
     );
-    let s = s.apply(2, vec![set_service(Service::for_test("s", &["a.com"]))]);
+    let s = s.apply(2, vec![service("s", &["a.com"]).set()]);
     assert_eq!(
         (
             get(&s, "a.com", "/").as_str(),
@@ -378,7 +331,7 @@ fn routes_without_hosts_follow_their_service() {
         ("+1", "")
     );
     assert_eq!(get(&s, "own.com", "/"), "+2");
-    let s = s.apply(3, vec![set_service(Service::for_test("s", &["b.com"]))]);
+    let s = s.apply(3, vec![service("s", &["b.com"]).set()]);
     assert_eq!(
         (
             get(&s, "a.com", "/").as_str(),
@@ -395,50 +348,56 @@ fn routes_without_hosts_follow_their_service() {
 
 #[test]
 fn a_plan_takes_the_routes_own_before_the_services() {
-    let mut timeouts = Timeouts::default();
-    timeouts.read *= 2;
     let s = snapshot(vec![
-        set_upstream("u"),
-        set_service(
-            Service::for_test("s", &[])
-                .with_upstream_id("u")
-                .with_websocket(true),
-        ),
-        set_service(Service::for_test("empty", &[])),
+        upstream("u").set(),
+        service("s", &[])
+            .with("upstream_id", "u")
+            .with("enable_websocket", true)
+            .set(),
+        service("empty", &[]).set(),
     ]);
-    let plan = |route: Route| {
-        s.plan(&route)
+    let plan = |route: Draft| {
+        s.plan(&route.route())
             .map(|p| (p.upstream.key().to_string(), p.websocket, p.timeouts.read))
     };
-    let own = || Route::for_test("1", &[], &["/"]).with_upstream(Upstream::for_test("routes/1"));
-    let of_service = |id| Route::for_test("1", &[], &["/"]).with_service(id);
+    let own = || {
+        let inline = json!({"nodes": {"127.0.0.1:80": 1}});
+        route("1", &[], &["/"])
+            .with("upstream_id", ())
+            .with("upstream", inline)
+    };
+    let of_service = |id| {
+        route("1", &[], &["/"])
+            .with("upstream_id", ())
+            .with("service_id", id)
+    };
     let minute = Timeouts::default().read;
     assert_eq!(
         plan(of_service("s")),
         Ok(("upstreams/u".into(), true, minute))
     );
     assert_eq!(
-        plan(own().with_service("s")),
+        plan(own().with("service_id", "s")),
         Ok(("routes/1".into(), true, minute))
     );
     let all_own = own()
-        .with_service("s")
-        .with_websocket(false)
-        .with_timeouts(timeouts);
+        .with("service_id", "s")
+        .with("enable_websocket", false)
+        .with("timeout", json!({"connect": 1, "send": 1, "read": 120}));
     assert_eq!(plan(all_own), Ok(("routes/1".into(), false, 2 * minute)));
     let text = |r: Result<_, MissingReference>| r.unwrap_err().to_string();
     assert_eq!(
-        text(plan(own().with_service("no"))),
+        text(plan(own().with("service_id", "no"))),
         "routes/1 refers to services/no, which does not exist"
     );
     assert_eq!(
         text(plan(of_service("empty"))),
         "routes/1 refers to an upstream, which neither it nor its service gives"
     );
-    let by_id = |id| Route::for_test("1", &[], &["/"]).with_upstream_id(id);
+    let by_id = |id| route("1", &[], &["/"]).with("upstream_id", id);
     assert_eq!(plan(by_id("u")), Ok(("upstreams/u".into(), false, minute)));
-    let s = s.apply(2, vec![refuse(Kind::Upstream, "bad", Closes::Nothing)]);
-    let missing = s.plan(&by_id("bad")).unwrap_err();
+    let s = s.apply(2, vec![upstream("bad").refused()]);
+    let missing = s.plan(&by_id("bad").route()).unwrap_err();
     assert_eq!(
         missing.to_string(),
         "routes/1 refers to upstreams/bad, which is rejected"
@@ -447,69 +406,39 @@ fn a_plan_takes_the_routes_own_before_the_services() {
 
 #[test]
 fn an_identity_is_an_enabled_client_object_or_nothing() {
-    let upstream = |identity| {
-        let tls = UpstreamTls {
-            identity,
-            ..UpstreamTls::default()
-        };
-        Upstream::for_test("upstreams/1").with_tls(tls)
+    let by_id = |id: &str| {
+        upstream("1")
+            .with("tls", json!({"client_cert_id": id}))
+            .upstream()
     };
-    let by_id = |id: &str| upstream(ClientIdentity::Ssl(id.into()));
     let s = snapshot(vec![
-        set_ssl(Ssl::for_test("server", &["a.com"])),
-        set_ssl(
-            Ssl::for_test("off", &[])
-                .with_usage(Usage::Client)
-                .with_status(false),
-        ),
-        set_ssl(Ssl::for_test("empty", &[]).with_usage(Usage::Client)),
-        refuse_names("bad", &[]),
+        ssl("server", &["a.com"]).set(),
+        ssl("off", &[])
+            .with("type", "client")
+            .with("status", 0)
+            .set(),
+        ssl("bad", &[]).with("type", "client").refused(),
+        ssl("good", &[]).with("type", "client").set(),
     ]);
     let why = |id| s.identity(&by_id(id)).map(|_| ()).unwrap_err().why;
     assert_eq!(why("server"), "is not of type client");
     assert_eq!(why("off"), "is disabled");
-    assert_eq!(why("empty"), "has no certificate");
     assert_eq!(why("bad"), "is rejected");
     assert_eq!(why("gone"), "does not exist");
+    assert!(s.identity(&upstream("1").upstream()).unwrap().is_none());
+    let own = &s.ssl("good").unwrap().material()[0];
     assert!(
-        s.identity(&upstream(ClientIdentity::None))
+        s.identity(&by_id("good"))
             .unwrap()
-            .is_none()
+            .is_some_and(|found| Arc::ptr_eq(&found, own))
     );
-}
-
-#[test]
-fn an_identity_comes_from_the_object_or_inline() {
-    let key = rcgen::generate_simple_self_signed(["c".to_owned()]).unwrap();
-    let Ok(material) = Material::from_pem(&key.cert.pem(), &key.signing_key.serialize_pem()) else {
-        return;
-    };
-    let material = Arc::new(material);
-    let ssl = Ssl::for_test("c", &[])
-        .with_usage(Usage::Client)
-        .with_material(material.clone());
-    let s = snapshot(vec![set_ssl(ssl)]);
-    for identity in [
-        ClientIdentity::Ssl("c".into()),
-        ClientIdentity::Inline(material.clone()),
-    ] {
-        let upstream = Upstream::for_test("upstreams/1").with_tls(UpstreamTls {
-            identity,
-            ..UpstreamTls::default()
-        });
-        assert!(
-            s.identity(&upstream)
-                .unwrap()
-                .is_some_and(|found| Arc::ptr_eq(&found, &material))
-        );
-    }
 }
 
 #[test]
 fn the_old_snapshot_stays_as_it_was() {
     let old = snapshot(vec![
-        set_ssl(Ssl::for_test("1", &["a.com"])),
-        set_route(Route::for_test("1", &[], &["/"])),
+        ssl("1", &["a.com"]).set(),
+        route("1", &[], &["/"]).set(),
     ]);
     let new = old.apply(
         2,
@@ -536,20 +465,16 @@ fn a_table_is_the_same_small_and_large() {
     for (n, path) in paths.iter().enumerate() {
         s = s.apply(
             1,
-            vec![set_route(Route::for_test(
-                &n.to_string(),
-                &["h"],
-                &[path, &format!("{path}/*")],
-            ))],
+            vec![route(&n.to_string(), &["h"], &[path, &format!("{path}/*")]).set()],
         );
     }
     for (n, path) in paths.iter().enumerate() {
         assert_eq!(get(&s, "h", path), format!("+{n}"));
         assert_eq!(get(&s, "h", &format!("{path}/x")), format!("+{n}"));
     }
-    for n in 0..100 {
+    for (n, path) in paths.iter().enumerate() {
         s = s.apply(2, vec![Change::Remove(Kind::Route, n.to_string().into())]);
-        assert_eq!(get(&s, "h", &paths[n]), "");
+        assert_eq!(get(&s, "h", path), "");
     }
     assert_eq!(s.count(Kind::Route), 0);
 }

@@ -147,6 +147,7 @@ impl Log {
     }
 
     /// Bytes in the file.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

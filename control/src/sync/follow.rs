@@ -62,8 +62,14 @@ impl Follower {
         let mut steps = Vec::new();
         let mut fresh = Vec::new();
         for event in batch.events {
-            let Some(id) = object_of(&event.key) else { continue };
-            if self.known.revision_of(&id).is_some_and(|known| known >= event.mod_revision) {
+            let Some(id) = object_of(&event.key) else {
+                continue;
+            };
+            if self
+                .known
+                .revision_of(&id)
+                .is_some_and(|known| known >= event.mod_revision)
+            {
                 continue;
             }
             self.sort(id, event, &mut steps, &mut fresh);
@@ -83,8 +89,20 @@ impl Follower {
                     changes.push(Change::Remove(id.0, id.1));
                 }
                 Step::Value => {
-                    let Some(Judged { fresh, hash, verdict }) = judged.next() else { continue };
-                    self.journal.judged(key_of(&fresh.id), fresh.mod_revision, fresh.value, verdict.is_ok());
+                    let Some(Judged {
+                        fresh,
+                        hash,
+                        verdict,
+                    }) = judged.next()
+                    else {
+                        continue;
+                    };
+                    self.journal.judged(
+                        key_of(&fresh.id),
+                        fresh.mod_revision,
+                        fresh.value,
+                        verdict.is_ok(),
+                    );
                     changes.push(change(&fresh.id, fresh.mod_revision, verdict));
                     self.known.insert(fresh.id, fresh.mod_revision, hash);
                 }
@@ -94,11 +112,13 @@ impl Follower {
         if changes.is_empty() {
             // Somebody else's keys: only the revision moves.
             if batch.revision > current.revision() {
-                self.publisher.publish(current.apply(batch.revision, changes));
+                self.publisher
+                    .publish(current.apply(batch.revision, changes));
             }
             return true;
         }
-        self.publisher.publish_timed(current.apply(batch.revision, changes), begun.elapsed());
+        self.publisher
+            .publish_timed(current.apply(batch.revision, changes), begun.elapsed());
         self.journal.commit(batch.revision);
         true
     }
@@ -110,7 +130,12 @@ impl Follower {
             Some(value) if is_placeholder(&value) => steps.push(Step::Gone(id)),
             Some(value) => {
                 steps.push(Step::Value);
-                fresh.push(Fresh { id, value, mod_revision: event.mod_revision, recreated: false });
+                fresh.push(Fresh {
+                    id,
+                    value,
+                    mod_revision: event.mod_revision,
+                    recreated: false,
+                });
             }
         }
     }

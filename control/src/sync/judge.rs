@@ -37,21 +37,45 @@ impl Judge {
     /// Reads one value.
     pub(super) fn read(&self, (kind, id): &Id, value: &[u8]) -> Result<Object, Refusal> {
         if value.len() > MAX_VALUE {
-            return Err(Refusal::new("", format!("the value has {} bytes, at most {MAX_VALUE} are read", value.len())));
+            return Err(Refusal::new(
+                "",
+                format!(
+                    "the value has {} bytes, at most {MAX_VALUE} are read",
+                    value.len()
+                ),
+            ));
         }
-        let context = ReadContext { keyring: &self.keyring, env: &self.env };
+        let context = ReadContext {
+            keyring: &self.keyring,
+            env: &self.env,
+        };
         // One object that trips over a defect of ours must not take the configuration of all others with it.
-        let read = catch_unwind(AssertUnwindSafe(|| object::read(*kind, id, value, &context)))
-            .unwrap_or_else(|_| Err(Refusal::new("", "reading the value failed; this is a defect of Sallyport's")));
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            object::read(*kind, id, value, &context)
+        }))
+        .unwrap_or_else(|_| {
+            Err(Refusal::new(
+                "",
+                "reading the value failed; this is a defect of Sallyport's",
+            ))
+        });
         match id_fault(id) {
             None => read,
-            Some(reason) => Err(Refusal { field: "id".to_owned(), reason, closes: closed_by(read) }),
+            Some(reason) => Err(Refusal {
+                field: "id".to_owned(),
+                reason,
+                closes: closed_by(read),
+            }),
         }
     }
 
     fn judge(&self, fresh: Fresh) -> Judged {
         let verdict = self.read(&fresh.id, &fresh.value);
-        Judged { hash: hash(&fresh.value), verdict, fresh }
+        Judged {
+            hash: hash(&fresh.value),
+            verdict,
+            fresh,
+        }
     }
 }
 
@@ -66,7 +90,9 @@ pub(super) async fn judge_all(judge: &Arc<Judge>, mut fresh: Vec<Fresh>) -> Opti
         let rest = fresh.split_off(share.min(fresh.len()));
         let part = std::mem::replace(&mut fresh, rest);
         let judge = judge.clone();
-        tasks.push(tokio::task::spawn_blocking(move || part.into_iter().map(|f| judge.judge(f)).collect::<Vec<_>>()));
+        tasks.push(tokio::task::spawn_blocking(move || {
+            part.into_iter().map(|f| judge.judge(f)).collect::<Vec<_>>()
+        }));
     }
     let mut judged = Vec::new();
     for task in tasks {
@@ -91,7 +117,10 @@ pub(super) fn change(id: &Id, mod_revision: u64, verdict: Result<Object, Refusal
 /// APISIX's rule for ids.
 fn id_fault(id: &str) -> Option<String> {
     if id.len() > MAX_ID {
-        return Some(format!("has {} characters, at most {MAX_ID} are allowed", id.len()));
+        return Some(format!(
+            "has {} characters, at most {MAX_ID} are allowed",
+            id.len()
+        ));
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     (!id.chars().all(allowed)).then(|| "may only have letters, digits, '-', '_' and '.'".to_owned())
@@ -101,7 +130,9 @@ fn id_fault(id: &str) -> Option<String> {
 fn closed_by(read: Result<Object, Refusal>) -> Closes {
     match read {
         Err(refusal) => refusal.closes,
-        Ok(Object::Ssl(ssl)) => Closes::Names(ssl.names().iter().map(ToString::to_string).collect()),
+        Ok(Object::Ssl(ssl)) => {
+            Closes::Names(ssl.names().iter().map(ToString::to_string).collect())
+        }
         Ok(Object::Route(route)) => Closes::Route(route),
         Ok(Object::Upstream(_) | Object::Service(_)) => Closes::Nothing,
     }
@@ -119,13 +150,22 @@ mod tests {
     #[test]
     fn ids_follow_apisix() {
         assert!(id_fault("a-Z_0.9").is_none() && id_fault(&"x".repeat(64)).is_none());
-        assert!(id_fault(&"x".repeat(65)).is_some() && id_fault("a b").is_some() && id_fault("ü").is_some());
+        assert!(
+            id_fault(&"x".repeat(65)).is_some()
+                && id_fault("a b").is_some()
+                && id_fault("ü").is_some()
+        );
     }
 
     #[test]
     fn large_values_are_refused_unread() {
-        let judge = Judge { keyring: Keyring::default(), env: Box::new(|_| None) };
-        let refusal = judge.read(&(Kind::Ssl, "1".into()), &vec![b'x'; MAX_VALUE + 1]).unwrap_err();
+        let judge = Judge {
+            keyring: Keyring::default(),
+            env: Box::new(|_| None),
+        };
+        let refusal = judge
+            .read(&(Kind::Ssl, "1".into()), &vec![b'x'; MAX_VALUE + 1])
+            .unwrap_err();
         assert!(refusal.reason.contains("1048576"), "{}", refusal.reason);
     }
 }

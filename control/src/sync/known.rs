@@ -67,28 +67,51 @@ impl Known {
 
     /// A value of the listing: `Some` if it has to be judged. One that has the same revision but other bytes comes from
     /// another history.
-    pub(super) fn meet(&mut self, id: Id, value: &Bytes, create_revision: u64, mod_revision: u64) -> Option<Fresh> {
+    pub(super) fn meet(
+        &mut self,
+        id: Id,
+        value: &Bytes,
+        create_revision: u64,
+        mod_revision: u64,
+    ) -> Option<Fresh> {
         let listing = self.listing;
         let known = self.values.get_mut(&id);
-        let recreated = known.as_ref().is_some_and(|known| create_revision > known.mod_revision);
+        let recreated = known
+            .as_ref()
+            .is_some_and(|known| create_revision > known.mod_revision);
         if let Some(known) = known {
             known.listing = listing;
             if known.mod_revision == mod_revision && known.hash == hash(value) {
                 return None;
             }
         }
-        Some(Fresh { id, value: value.clone(), mod_revision, recreated })
+        Some(Fresh {
+            id,
+            value: value.clone(),
+            mod_revision,
+            recreated,
+        })
     }
 
     /// Keys that the listing did not hold.
     pub(super) fn missed(&self) -> Vec<Id> {
-        let gone = self.values.iter().filter(|(_, value)| value.listing != self.listing);
+        let gone = self
+            .values
+            .iter()
+            .filter(|(_, value)| value.listing != self.listing);
         gone.map(|(id, _)| id.clone()).collect()
     }
 
     /// Remembers a judged value.
     pub(super) fn insert(&mut self, id: Id, mod_revision: u64, hash: u64) {
-        self.values.insert(id, Value { mod_revision, hash, listing: self.listing });
+        self.values.insert(
+            id,
+            Value {
+                mod_revision,
+                hash,
+                listing: self.listing,
+            },
+        );
     }
 
     /// Forgets a deleted key; whether it was known.

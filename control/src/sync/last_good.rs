@@ -39,7 +39,12 @@ pub(super) struct Copy {
 }
 
 enum Note {
-    Judged { key: String, revision: u64, value: Bytes, good: bool },
+    Judged {
+        key: String,
+        revision: u64,
+        value: Bytes,
+        good: bool,
+    },
     Gone(String),
     Commit(u64),
     Abort,
@@ -54,11 +59,19 @@ pub(super) struct Journal {
 impl Journal {
     /// Keeps nothing.
     pub(super) fn none() -> Self {
-        Self { to: None, thread: None }
+        Self {
+            to: None,
+            thread: None,
+        }
     }
 
     pub(super) fn judged(&self, key: String, revision: u64, value: Bytes, good: bool) {
-        self.send(Note::Judged { key, revision, value, good });
+        self.send(Note::Judged {
+            key,
+            revision,
+            value,
+            good,
+        });
     }
 
     pub(super) fn gone(&self, key: String) {
@@ -129,8 +142,14 @@ impl Index {
     fn settle(&mut self, tag: u8, key: String, place: Place) {
         let old = self.keys.get(&key).copied().unwrap_or_default();
         let new = match tag {
-            GOOD => Places { good: Some(place), bad: None },
-            BAD => Places { good: old.good, bad: Some(place) },
+            GOOD => Places {
+                good: Some(place),
+                bad: None,
+            },
+            BAD => Places {
+                good: old.good,
+                bad: Some(place),
+            },
             _ => Places::default(),
         };
         self.live = self.live + new.bytes() - old.bytes();
@@ -149,7 +168,11 @@ impl Places {
 }
 
 /// Opens the copy in `dir` and reads what it holds. One that cannot be read is reported, set aside and begun anew.
-pub(super) fn open(dir: &Path, sealer: &Sealer, judge: &Judge) -> Result<(Journal, Option<Copy>), String> {
+pub(super) fn open(
+    dir: &Path,
+    sealer: &Sealer,
+    judge: &Judge,
+) -> Result<(Journal, Option<Copy>), String> {
     let path = dir.join(FILE);
     let (mut log, mut index) = match read(&path, sealer) {
         Ok(read) => read,
@@ -171,16 +194,30 @@ pub(super) fn open(dir: &Path, sealer: &Sealer, judge: &Judge) -> Result<(Journa
         index.open.clear();
     }
     let (to, from) = mpsc::channel();
-    let writer = Writer { log, index, dirty: None };
-    let thread = std::thread::Builder::new().name("last-good".to_owned()).spawn(move || writer.run(&from));
+    let writer = Writer {
+        log,
+        index,
+        dirty: None,
+    };
+    let thread = std::thread::Builder::new()
+        .name("last-good".to_owned())
+        .spawn(move || writer.run(&from));
     let thread = thread.map_err(|e| format!("no thread for the last-good copy: {e}"))?;
-    Ok((Journal { to: Some(to), thread: Some(thread) }, copy))
+    Ok((
+        Journal {
+            to: Some(to),
+            thread: Some(thread),
+        },
+        copy,
+    ))
 }
 
 fn read(path: &Path, sealer: &Sealer) -> Result<(Log, Index), String> {
     let mut index = Index::default();
     let log = Log::open(path, LABEL, sealer, &mut |place, record| {
-        index.take(record, place).ok_or_else(|| "a record of another version".to_owned())
+        index
+            .take(record, place)
+            .ok_or_else(|| "a record of another version".to_owned())
     })?;
     Ok((log, index))
 }
@@ -190,8 +227,17 @@ fn load(log: &Log, index: &Index, revision: u64, judge: &Judge) -> Result<Copy, 
     let keys: Vec<_> = index.keys.iter().collect();
     let half = keys.len().div_ceil(2).max(1);
     let halves = std::thread::scope(|scope| {
-        let tasks: Vec<_> = keys.chunks(half).map(|part| scope.spawn(move || load_part(log, part, judge))).collect();
-        tasks.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("a thread failed".to_owned()))).collect::<Vec<_>>()
+        let tasks: Vec<_> = keys
+            .chunks(half)
+            .map(|part| scope.spawn(move || load_part(log, part, judge)))
+            .collect();
+        tasks
+            .into_iter()
+            .map(|t| {
+                t.join()
+                    .unwrap_or_else(|_| Err("a thread failed".to_owned()))
+            })
+            .collect::<Vec<_>>()
     });
     let mut known = Known::default();
     // What was refused needs to find its last good one in place.
@@ -199,7 +245,9 @@ fn load(log: &Log, index: &Index, revision: u64, judge: &Judge) -> Result<Copy, 
     for part in halves {
         for (change, value) in part? {
             let id = match &change {
-                Change::Set(kind, id, _) | Change::Remove(kind, id) | Change::Refuse(kind, id, ..) => (*kind, id.clone()),
+                Change::Set(kind, id, _)
+                | Change::Remove(kind, id)
+                | Change::Refuse(kind, id, ..) => (*kind, id.clone()),
             };
             if let Change::Set(..) = change {
                 sets.push(change);
@@ -212,7 +260,11 @@ fn load(log: &Log, index: &Index, revision: u64, judge: &Judge) -> Result<Copy, 
         }
     }
     sets.extend(refusals);
-    Ok(Copy { revision, snapshot: Snapshot::default().apply(revision, sets), known })
+    Ok(Copy {
+        revision,
+        snapshot: Snapshot::default().apply(revision, sets),
+        known,
+    })
 }
 
 /// Changes, each with the revision and the hash of its value.
@@ -230,7 +282,10 @@ fn load_part(log: &Log, keys: &[(&String, &Places)], judge: &Judge) -> Result<Lo
             let (Some(revision), Some(value)) = (fields.number(), fields.bytes()) else {
                 return Err("a record of another version".to_owned());
             };
-            loaded.push((change(&id, revision, judge.read(&id, value)), (revision, hash(value))));
+            loaded.push((
+                change(&id, revision, judge.read(&id, value)),
+                (revision, hash(value)),
+            ));
         }
     }
     Ok(loaded)
@@ -246,7 +301,11 @@ struct Writer {
 impl Writer {
     fn run(mut self, from: &mpsc::Receiver<Note>) {
         loop {
-            let wait = if self.dirty.is_some() { SYNC_WITHIN / 10 } else { Duration::MAX };
+            let wait = if self.dirty.is_some() {
+                SYNC_WITHIN / 10
+            } else {
+                Duration::MAX
+            };
             let (mut group, ended) = match from.recv_timeout(wait.min(Duration::from_secs(3600))) {
                 Ok(note) => (vec![note], false),
                 Err(mpsc::RecvTimeoutError::Timeout) => (Vec::new(), false),
@@ -255,12 +314,18 @@ impl Writer {
             let quiet = group.is_empty();
             group.extend(from.try_iter().take(GROUP));
             let records: Vec<_> = group.into_iter().map(encode).collect();
-            let due = self.dirty.is_some_and(|since| quiet || since.elapsed() >= SYNC_WITHIN - SYNC_WITHIN / 10);
+            let due = self
+                .dirty
+                .is_some_and(|since| quiet || since.elapsed() >= SYNC_WITHIN - SYNC_WITHIN / 10);
             for attempt in 1.. {
-                let Err(why) = self.write(&records, due || ended) else { break };
+                let Err(why) = self.write(&records, due || ended) else {
+                    break;
+                };
                 tracing::error!(%why, "the last-good copy could not be written");
                 if attempt >= ATTEMPTS || ended {
-                    tracing::error!("the last-good copy is given up; after a restart it is as old as it is now");
+                    tracing::error!(
+                        "the last-good copy is given up; after a restart it is as old as it is now"
+                    );
                     return;
                 }
                 std::thread::sleep(Duration::from_secs(1));
@@ -282,7 +347,8 @@ impl Writer {
         if sync && self.dirty.is_some() {
             self.log.sync()?;
             self.dirty = None;
-            if self.index.open.is_empty() && self.log.wants_rewrite(self.index.live)
+            if self.index.open.is_empty()
+                && self.log.wants_rewrite(self.index.live)
                 && let Err(why) = self.rewrite()
             {
                 // The journal itself is whole; it is tried again after the next change.
@@ -294,11 +360,15 @@ impl Writer {
 
     fn rewrite(&mut self) -> Result<(), String> {
         let mut new = self.log.rewrite()?;
-        let mut copy = |place: Option<Place>| place.map(|p| new.append(&self.log.read(p)?)).transpose();
+        let mut copy =
+            |place: Option<Place>| place.map(|p| new.append(&self.log.read(p)?)).transpose();
         let mut keys = HashMap::with_capacity(self.index.keys.len());
         let mut live = 0;
         for (key, old) in &self.index.keys {
-            let places = Places { good: copy(old.good)?, bad: copy(old.bad)? };
+            let places = Places {
+                good: copy(old.good)?,
+                bad: copy(old.bad)?,
+            };
             live += places.bytes();
             keys.insert(key.clone(), places);
         }
@@ -313,11 +383,20 @@ impl Writer {
 
 fn encode(note: Note) -> Vec<u8> {
     match note {
-        Note::Judged { key, revision, value, good } => {
+        Note::Judged {
+            key,
+            revision,
+            value,
+            good,
+        } => {
             // Of a value that is too large to be read, as much as shows that it is.
             let value = &value[..value.len().min(MAX_VALUE + 1)];
             let tag = if good { GOOD } else { BAD };
-            Record::new(tag).bytes(key.as_bytes()).number(revision).bytes(value).done()
+            Record::new(tag)
+                .bytes(key.as_bytes())
+                .number(revision)
+                .bytes(value)
+                .done()
         }
         Note::Gone(key) => Record::new(GONE).bytes(key.as_bytes()).done(),
         Note::Commit(revision) => Record::new(COMMIT).number(revision).done(),

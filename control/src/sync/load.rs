@@ -26,7 +26,14 @@ impl Follower {
             changes.push(Change::Remove(id.0, id.1));
         }
         let (read, removed) = (judged.len(), changes.len());
-        for Done { id, mod_revision, hash, recreated_bad, verdict } in judged {
+        for Done {
+            id,
+            mod_revision,
+            hash,
+            recreated_bad,
+            verdict,
+        } in judged
+        {
             if recreated_bad {
                 changes.push(Change::Remove(id.0, id.1.clone()));
             }
@@ -43,8 +50,14 @@ impl Follower {
         self.publisher.publish_timed(snapshot, begun.elapsed());
         self.publisher.close_gap();
         self.journal.commit(revision);
-        tracing::info!(revision, read, removed, known = self.known.len(), ms = begun.elapsed().as_millis() as u64,
-            "listed the store");
+        tracing::info!(
+            revision,
+            read,
+            removed,
+            known = self.known.len(),
+            ms = begun.elapsed().as_millis() as u64,
+            "listed the store"
+        );
         Ok(())
     }
 
@@ -58,8 +71,16 @@ impl Follower {
             revision = page.revision;
             let mut fresh = Vec::new();
             for entry in page.entries {
-                let Some(id) = object_of(&entry.key).filter(|_| !is_placeholder(&entry.value)) else { continue };
-                fresh.extend(self.known.meet(id, &entry.value, entry.create_revision, entry.mod_revision));
+                let Some(id) = object_of(&entry.key).filter(|_| !is_placeholder(&entry.value))
+                else {
+                    continue;
+                };
+                fresh.extend(self.known.meet(
+                    id,
+                    &entry.value,
+                    entry.create_revision,
+                    entry.mod_revision,
+                ));
             }
             if fresh.is_empty() {
                 continue;
@@ -80,14 +101,31 @@ impl Follower {
 
     /// Hands the values to the journal, so that they need not be held until the listing is complete.
     fn finish(&self, page: Vec<Judged>, done: &mut Vec<Done>) {
-        for Judged { fresh, hash, verdict } in page {
-            let Fresh { id, value, mod_revision, recreated } = fresh;
+        for Judged {
+            fresh,
+            hash,
+            verdict,
+        } in page
+        {
+            let Fresh {
+                id,
+                value,
+                mod_revision,
+                recreated,
+            } = fresh;
             let recreated_bad = recreated && verdict.is_err();
             if recreated_bad {
                 self.journal.gone(key_of(&id));
             }
-            self.journal.judged(key_of(&id), mod_revision, value, verdict.is_ok());
-            done.push(Done { id, mod_revision, hash, recreated_bad, verdict });
+            self.journal
+                .judged(key_of(&id), mod_revision, value, verdict.is_ok());
+            done.push(Done {
+                id,
+                mod_revision,
+                hash,
+                recreated_bad,
+                verdict,
+            });
         }
     }
 }

@@ -67,8 +67,11 @@ pub struct Live {
 /// Serves the last-good copy if there is one, without asking the store. A copy that cannot be read or kept is reported
 /// and done without.
 pub async fn start(options: SyncOptions) -> Live {
-    let judge = Arc::new(Judge { keyring: options.keyring.clone(), env: options.env });
-    let mut publisher = Publisher::new(options.on_apply);
+    let judge = Arc::new(Judge {
+        keyring: options.keyring.clone(),
+        env: options.env,
+    });
+    let publisher = Publisher::new(options.on_apply);
     let mut known = Known::default();
     let for_files = judge.clone();
     let opened = tokio::task::spawn_blocking(move || {
@@ -78,7 +81,11 @@ pub async fn start(options: SyncOptions) -> Live {
     let journal = match opened.await.unwrap_or_else(|e| Err(e.to_string())) {
         Ok((journal, loaded)) => {
             if let Some(copy) = loaded {
-                tracing::info!(revision = copy.revision, objects = copy.known.len(), "serving the last-good copy");
+                tracing::info!(
+                    revision = copy.revision,
+                    objects = copy.known.len(),
+                    "serving the last-good copy"
+                );
                 known = copy.known;
                 publisher.publish(copy.snapshot);
             }
@@ -90,7 +97,17 @@ pub async fn start(options: SyncOptions) -> Live {
         }
     };
     let (snapshot, status) = (publisher.snapshot(), publisher.status());
-    Live { snapshot, status, follower: Follower { store: options.store, judge, known, journal, publisher } }
+    Live {
+        snapshot,
+        status,
+        follower: Follower {
+            store: options.store,
+            judge,
+            known,
+            journal,
+            publisher,
+        },
+    }
 }
 
 /// The task that keeps the Snapshot up to date. Dropping it ends it; what is published stays.
@@ -119,7 +136,9 @@ impl Follower {
                     tracing::info!(%error, "listing the store again");
                     must_list = true;
                 }
-                StoreError::Unavailable(_) | StoreError::Disk(_) => self.publisher.disconnected(&error),
+                StoreError::Unavailable(_) | StoreError::Disk(_) => {
+                    self.publisher.disconnected(&error)
+                }
             }
             // Half of it to all of it, so that a cluster's nodes do not come back in step.
             tokio::time::sleep(retry.mul_f64(0.5 + fastrand::f64() / 2.0)).await;

@@ -50,7 +50,9 @@ impl Status {
     pub async fn wait_applied(&self, revision: u64, within: Duration) -> bool {
         let mut applied = self.applied.subscribe();
         let wait = applied.wait_for(|applied| *applied >= revision);
-        tokio::time::timeout(within, wait).await.is_ok_and(|r| r.is_ok())
+        tokio::time::timeout(within, wait)
+            .await
+            .is_ok_and(|r| r.is_ok())
     }
 }
 
@@ -73,7 +75,13 @@ impl Publisher {
             applied: watch::Sender::new(0),
         };
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
-        Self { snapshot, status: Arc::new(status), on_apply, gap: false, reported: false }
+        Self {
+            snapshot,
+            status: Arc::new(status),
+            on_apply,
+            gap: false,
+            reported: false,
+        }
     }
 
     pub(super) fn snapshot(&self) -> Arc<ArcSwap<Snapshot>> {

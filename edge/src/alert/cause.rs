@@ -4,7 +4,10 @@
 
 /// A root cause. `server_cert_*` and `client_cert_*` say whose certificate is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the ids explain themselves and README has the table")]
+#[allow(
+    missing_docs,
+    reason = "the ids explain themselves and README has the table"
+)]
 pub enum Cause {
     ProtocolVersionMismatch,
     NoSharedCipher,

@@ -1,13 +1,21 @@
 //! The command line: one module a subcommand, each with its arguments and what it does with them. `serve` becomes a
 //! [`config::ServeConfig`] here and a node in `main`.
 
+pub mod client;
 pub mod config;
+pub mod files;
+pub mod objects;
+mod roles;
 pub mod serve;
 mod sources;
+pub mod status;
+pub mod stop;
 pub mod store;
+pub mod validate;
 pub mod values;
 
 pub use config::ServeConfig;
+pub use roles::Roles;
 pub use sources::ConfigError;
 
 /// An edge proxy that terminates and originates mTLS and says why a handshake failed.
@@ -24,4 +32,16 @@ pub struct Cli {
 pub enum Command {
     /// Run roles of a node; by default all of them with the embedded store
     Serve(Box<serve::ServeArgs>),
+    /// Write the objects of a file through the Admin API
+    Apply(objects::ApplyArgs),
+    /// Show objects
+    Get(objects::GetArgs),
+    /// Delete an object
+    Delete(objects::DeleteArgs),
+    /// Show what applying a file would change
+    Diff(objects::DiffArgs),
+    /// Check the objects of a file; needs no server
+    Validate(validate::ValidateArgs),
+    /// Applied revision, objects, rejected objects
+    Status(status::StatusArgs),
 }

@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde_yaml_ng::{Mapping, Value};
 
-/// Variables with our prefix that are no settings: the commit is read when the program is built.
-const NOT_SETTINGS: [&str; 1] = ["SALLYPORT_COMMIT"];
+/// Variables with our prefix that are no settings of `serve`: read at build time, by other subcommands, by the tests.
+const NOT_SETTINGS: [&str; 3] = ["SALLYPORT_COMMIT", "SALLYPORT_ADMIN_URL", "SALLYPORT_BIN"];
 const PREFIX: &str = "SALLYPORT_";
 
 /// Bad usage: one line that says what and where.
@@ -118,12 +118,12 @@ impl Sources {
 
 /// The key a variable stands for; `None` for other people's variables.
 fn variable(keys: &[&'static str], name: &str) -> Result<Option<&'static str>, ConfigError> {
-    let Some(rest) = name
-        .strip_prefix(PREFIX)
-        .filter(|_| !NOT_SETTINGS.contains(&name))
-    else {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
         return Ok(None);
     };
+    if NOT_SETTINGS.contains(&name) || is_service_link(rest) {
+        return Ok(None);
+    }
     let key = rest.to_ascii_lowercase().replace('_', "-");
     let upper = rest.to_ascii_uppercase() == rest;
     keys.iter()
@@ -134,6 +134,14 @@ fn variable(keys: &[&'static str], name: &str) -> Result<Option<&'static str>, C
                 "{name}: there is no such setting (environment; see sallyport serve --help)"
             ))
         })
+}
+
+/// What Kubernetes sets in every pod beside a Service that is called `sallyport`.
+fn is_service_link(rest: &str) -> bool {
+    rest == "PORT"
+        || ["PORT_", "SERVICE_HOST", "SERVICE_PORT"]
+            .iter()
+            .any(|start| rest.starts_with(start))
 }
 
 fn from_file(
@@ -263,7 +271,13 @@ mod tests {
         );
         assert!(refusal(&[], Some("- role\n")).starts_with("s.yaml: not a YAML mapping"));
         assert!(refusal(&[], Some("role: a\nrole: b\n")).contains("duplicate"));
-        assert_eq!(merge(None, &[("SALLYPORT_COMMIT", "abc")], None), Ok(None));
+        for other in [
+            "SALLYPORT_COMMIT",
+            "SALLYPORT_PORT_9443_TCP_ADDR",
+            "SALLYPORT_SERVICE_HOST",
+        ] {
+            assert_eq!(merge(None, &[(other, "x")], None), Ok(None));
+        }
     }
 
     #[test]

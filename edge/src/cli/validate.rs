@@ -65,6 +65,11 @@ fn validate(args: &ValidateArgs) -> Result<ExitCode, Stop> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn keyring(_args: &ValidateArgs) -> Result<Keyring, Stop> {
-    Ok(Keyring::default())
+fn keyring(args: &ValidateArgs) -> Result<Keyring, Stop> {
+    let Some(path) = &args.keyring_file else {
+        return Ok(Keyring::default());
+    };
+    let named = |e: &dyn std::fmt::Display| Stop::usage(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| named(&e))?;
+    Keyring::parse(&text).map_err(|e| named(&e))
 }

@@ -18,6 +18,14 @@ use super::health::TargetHealth;
 use super::pool::{PoolKey, Shelf};
 use super::shared::Shared;
 
+/// `host:port`, a target's name in logs, metrics and health.
+pub(super) fn target_name(node: &Node) -> Arc<str> {
+    if node.host.contains(':') {
+        return format!("[{}]:{}", node.host, node.port).into();
+    }
+    format!("{}:{}", node.host, node.port).into()
+}
+
 /// The fixed hash that places keys on a ring.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     ring::hash(bytes)
@@ -98,7 +106,7 @@ impl Endpoints {
         let mut states = self.states.borrow_mut();
         states.insert(upstream.key().clone(), state.clone());
         self.built.set(self.built.get().wrapping_add(1));
-        if self.built.get() % CLEAN_EVERY == 0 {
+        if self.built.get().is_multiple_of(CLEAN_EVERY) {
             states.retain(|_, state| state.object.strong_count() > 0);
         }
         state
@@ -109,11 +117,7 @@ impl Endpoint {
     fn build(upstream: &Arc<Upstream>, shared: &Shared, before: Option<&Self>) -> Self {
         let checked = upstream.checks().is_some();
         let target = |node: &Node| {
-            let name: Arc<str> = if node.host.contains(':') {
-                format!("[{}]:{}", node.host, node.port).into()
-            } else {
-                format!("{}:{}", node.host, node.port).into()
-            };
+            let name = target_name(node);
             let health = checked.then(|| shared.health.of(upstream.key(), &name));
             let old = before.and_then(|b| b.targets.iter().find(|t| t.name == name));
             match old {
@@ -151,21 +155,18 @@ impl Endpoint {
                 && (self.weightless || target.node.weight > 0)
                 && !tried.contains(&i)
         };
-        self.groups.iter().find_map(|group| {
-            let chosen = match &group.chooser {
-                Chooser::RoundRobin(state) => state.borrow_mut().next(&group.members, usable),
-                Chooser::Chash(ring) => ring.find(key(), usable),
-                Chooser::LeastConn => choose::least(
-                    &group.members,
-                    usable,
-                    |i| self.targets[i].load_per_weight(),
-                    fastrand::usize(..group.members.len()),
-                ),
-                Chooser::Ewma => {
-                    choose::two(&group.members, usable, |i| self.targets[i].expected_wait())
-                }
-            };
-            chosen
+        self.groups.iter().find_map(|group| match &group.chooser {
+            Chooser::RoundRobin(state) => state.borrow_mut().next(&group.members, usable),
+            Chooser::Chash(ring) => ring.find(key(), usable),
+            Chooser::LeastConn => choose::least(
+                &group.members,
+                usable,
+                |i| self.targets[i].load_per_weight(),
+                fastrand::usize(..group.members.len()),
+            ),
+            Chooser::Ewma => {
+                choose::two(&group.members, usable, |i| self.targets[i].expected_wait())
+            }
         })
     }
 }

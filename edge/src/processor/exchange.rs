@@ -2,18 +2,19 @@
 
 mod attempt;
 mod returning;
+mod way;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use control::object::Upstream;
-use control::snapshot::Plan;
 use http::Method;
 
-use self::attempt::{Failed, attempt};
-use super::endpoint::Endpoint;
+use self::attempt::{Attempt, Failed};
+use super::endpoint::Target;
 use super::health::Sign;
 use super::{Processor, hash};
+use crate::alert::Cause;
 use crate::body::Body;
 use crate::fault::{Fault, FaultCode};
 use crate::hop::{Failure, Request, Response, TargetFacts};
@@ -24,73 +25,65 @@ pub(super) async fn run(
     mut request: Request,
 ) -> Result<Response, Box<Failure>> {
     let mut facts = TargetFacts::default();
-    let plan = match request.snapshot.plan(&request.route) {
-        Ok(plan) => plan,
-        Err(missing) => {
-            let fault = Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string());
-            return Err(Box::new(Failure {
-                fault,
-                target: facts,
-            }));
+    let body = std::mem::take(&mut request.body);
+    match serve(processor, &request, body, &mut facts).await {
+        Ok(mut response) => {
+            response.target = facts;
+            Ok(response)
         }
-    };
-    let upstream = plan.upstream.clone();
+        Err(fault) => Err(Box::new(Failure {
+            fault,
+            target: facts,
+        })),
+    }
+}
+
+async fn serve(
+    processor: &Processor,
+    request: &Request,
+    mut body: Body,
+    facts: &mut TargetFacts,
+) -> Result<Response, Fault> {
+    let plan = request.snapshot.plan(&request.route).map_err(|missing| {
+        Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string())
+            .because(Cause::ConfigMissingMaterial)
+    })?;
+    let upstream = &plan.upstream;
     facts.upstream = Some(upstream.key().clone());
-    let endpoint = processor.endpoints.of(&upstream);
-    let mut body = std::mem::take(&mut request.body);
-    let mut tries = Tries::new(&upstream, request.started);
+    let endpoint = processor.endpoints.of(upstream);
+    let mut tries = Tries::new(upstream, request.started);
     loop {
-        let key = || hash::key(upstream.balance(), &request);
-        let Some(index) = tries
+        let key = || hash::key(upstream.balance(), request);
+        let index = tries
             .same
             .take()
-            .or_else(|| endpoint.pick(&tries.tried, &key))
-        else {
-            let fault = Fault::processor(
-                FaultCode::NoActiveTargets,
-                format!("{} has no node to use", upstream.key()),
-            );
-            return Err(Box::new(Failure {
-                fault: tries.last.unwrap_or(fault),
-                target: facts,
-            }));
+            .or_else(|| endpoint.pick(&tries.tried, &key));
+        let Some(index) = index else {
+            return Err(tries.exhausted(upstream));
         };
         let target = &endpoint.targets[index];
         facts.target = Some(target.name.clone());
-        let outcome = attempt(
+        let attempt = Attempt {
             processor,
-            &plan,
+            plan: &plan,
             target,
-            &request,
-            (body, tries.fresh),
-            &mut facts,
-        )
-        .await;
-        let failed = match outcome {
-            Ok(mut response) => {
-                note(
-                    processor,
-                    &upstream,
-                    &endpoint,
-                    index,
-                    Sign::Status(response.head.status.as_u16()),
-                );
-                facts.statuses.push(response.head.status.as_u16());
-                response.target = facts;
+            request,
+            fresh: tries.fresh,
+        };
+        match attempt.run(body, facts).await {
+            Ok(response) => {
+                let status = response.head.status.as_u16();
+                note(processor, upstream, target, Sign::Status(status));
+                facts.statuses.push(status);
                 return Ok(response);
             }
-            Err(failed) => failed,
-        };
-        if let Some(sign) = failed.sign() {
-            note(processor, &upstream, &endpoint, index, sign);
-        }
-        match tries.again(index, failed, &request.head.method, &mut facts) {
-            Ok(kept) => body = kept,
-            Err(fault) => {
-                return Err(Box::new(Failure {
-                    fault,
-                    target: facts,
-                }));
+            Err(failed) => {
+                if let Some(sign) = failed.sign() {
+                    note(processor, upstream, target, sign);
+                }
+                let reason = failed.reason();
+                body = tries.again(index, failed, &request.head.method, facts)?;
+                processor.shared.metrics.retry(upstream.key(), reason);
             }
         }
     }
@@ -124,6 +117,16 @@ impl Tries {
             fresh: false,
             last: None,
         }
+    }
+
+    /// Nothing is left to try: the last fault, or that there never was a node.
+    fn exhausted(self, upstream: &Upstream) -> Fault {
+        self.last.unwrap_or_else(|| {
+            Fault::processor(
+                FaultCode::NoActiveTargets,
+                format!("{} has no node to use", upstream.key()),
+            )
+        })
     }
 
     /// The body for another try, if one is safe and allowed; else the fault to answer with.
@@ -167,26 +170,15 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// Passive health: an exchange as a sign.
-fn note(
-    _processor: &Processor,
-    upstream: &Upstream,
-    endpoint: &Endpoint,
-    index: usize,
-    sign: Sign,
-) {
+fn note(processor: &Processor, upstream: &Upstream, target: &Target, sign: Sign) {
     let passive = upstream.checks().and_then(|checks| checks.passive.as_ref());
-    let target = &endpoint.targets[index];
-    if let (Some(judge), Some(health)) = (passive, &target.health) {
-        let _ = health.note(sign, judge.into());
-    }
-}
-
-/// The timeouts of a plan as the codec takes them.
-fn pace(processor: &Processor, plan: &Plan) -> crate::http1::client::Pace {
-    let trailer_bytes = processor.shared.trailer_bytes;
-    crate::http1::client::Pace {
-        send: plan.timeouts.send,
-        read: plan.timeouts.read,
-        trailer_bytes,
+    if let (Some(judge), Some(health)) = (passive, &target.health)
+        && let Some(healthy) = health.note(sign, judge.into())
+    {
+        tracing::info!(upstream = %upstream.key(), target = %target.name, healthy, "traffic changed a target's health");
+        processor
+            .shared
+            .metrics
+            .target_health(upstream.key(), &target.name, healthy);
     }
 }

@@ -135,6 +135,11 @@ impl Health {
             .or_default()
             .clone()
     }
+
+    /// `target` is not checked any more.
+    pub(super) fn forget(&self, upstream: &Arc<str>, target: &Arc<str>) {
+        self.targets.remove(&(upstream.clone(), target.clone()));
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! In the line: `hop` calls [`Processor::run`], which is [`exchange::run`]: plan ► [`endpoint`] ► [`dial`] or [`pool`] ►
 //! exchange ([`crate::http1::client`] or [`h2`]), again on another node where that is safe. One [`Processor`] a thread,
-//! nothing in it is locked; what threads share is [`Shared`]: names resolved ([`resolve`]), health ([`health`]).
+//! nothing in it is locked; what threads share is [`Shared`]: names resolved
+//! ([`resolve`]), health ([`health`], moved by exchanges and by [`probe`]).
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,13 +13,16 @@ use crate::hop::{Failure, Request, Response};
 mod dial;
 mod endpoint;
 mod exchange;
+mod h2;
 mod hash;
 mod health;
 mod host;
 mod pool;
+mod probe;
 mod resolve;
 mod shared;
 
+pub use probe::run_health;
 pub use shared::Shared;
 
 /// One thread's processor. Lives and is used inside a `LocalSet`.
@@ -47,3 +51,6 @@ impl Processor {
         exchange::run(self, request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

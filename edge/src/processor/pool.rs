@@ -11,8 +11,11 @@ use std::time::Duration;
 use control::object::KeepalivePool;
 use tokio::time::Instant;
 
+use super::h2::Lines;
 use crate::hop::TargetTls;
 use crate::http1::client::Connection;
+use crate::metrics::ConnectionGuard;
+use crate::tls::client::TargetSession;
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -53,6 +56,10 @@ pub(super) struct Facts {
     pub(super) address: IpAddr,
     /// TLS facts.
     pub(super) tls: Option<Arc<TargetTls>>,
+    /// The same as TLS knows them.
+    pub(super) session: Option<TargetSession>,
+    /// Counts the connection as open.
+    pub(super) _open: ConnectionGuard,
 }
 
 /// A connection with its facts.
@@ -68,9 +75,11 @@ pub(super) struct Pool {
     swept: Cell<bool>,
 }
 
-/// The idle connections under one key.
+/// The connections under one key: idle ones of HTTP/1.1, open ones of HTTP/2.
 #[derive(Default)]
 pub(super) struct Shelf {
+    /// HTTP/2.
+    pub(super) lines: Lines,
     idle: RefCell<Vec<Idle>>,
     idle_timeout: Cell<Duration>,
     used: Cell<Option<Instant>>,
@@ -115,6 +124,7 @@ impl Pool {
                     && idle.leg.connection.is_quiet()
             };
             shelf.idle.borrow_mut().retain_mut(keep);
+            shelf.lines.tidy(limit);
             true
         });
     }
@@ -141,6 +151,12 @@ impl Shelf {
         }
     }
 
+    /// Notes how long connections may be idle, and that the key is in use.
+    pub(super) fn use_with(&self, bounds: KeepalivePool) {
+        self.idle_timeout.set(bounds.idle_timeout);
+        self.used.set(Some(Instant::now()));
+    }
+
     /// Keeps a connection that has ended an exchange well, within the upstream's bounds.
     pub(super) fn put(&self, leg: Leg, bounds: KeepalivePool) {
         self.idle_timeout.set(bounds.idle_timeout);
@@ -150,10 +166,5 @@ impl Shelf {
             self.used.set(Some(since));
             idle.push(Idle { leg, since });
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.idle.borrow().len()
     }
 }

@@ -1,5 +1,6 @@
 //! What the processors of all threads share: immutable or atomic, made once by the node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -7,9 +8,13 @@ use tokio::runtime::Handle;
 use super::health::Health;
 use super::resolve::Resolver;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::tls::ClientTls;
 
 /// See the module.
 pub struct Shared {
+    pub(super) tls: Arc<ClientTls>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) resolver: Resolver,
     pub(super) health: Health,
     /// A whole handshake.
@@ -22,8 +27,16 @@ pub struct Shared {
 
 impl Shared {
     /// `cold` is the runtime for names and probes; `verify` is what holds where an upstream does not say.
-    pub fn new(limits: &Limits, verify: bool, cold: Handle) -> Self {
+    pub fn new(
+        tls: Arc<ClientTls>,
+        metrics: Arc<Metrics>,
+        limits: &Limits,
+        verify: bool,
+        cold: Handle,
+    ) -> Self {
         Self {
+            tls,
+            metrics,
             resolver: Resolver::new(cold),
             health: Health::default(),
             handshake: limits.handshake,

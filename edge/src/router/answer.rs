@@ -19,15 +19,24 @@ pub(super) fn of_fault(fault: &Fault, request_id: &str) -> (response::Parts, Bod
     let (mut parts, ()) = Response::new(()).into_parts();
     parts.status = status;
     let headers = &mut parts.headers;
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     headers.insert(FAULT_CODE, HeaderValue::from_static(fault.code.as_str()));
-    headers.insert(FAULT_SOURCE, HeaderValue::from_static(fault.source_role.as_str()));
+    headers.insert(
+        FAULT_SOURCE,
+        HeaderValue::from_static(fault.source_role.as_str()),
+    );
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(REQUEST_ID, id);
     }
     if fault.code == FaultCode::MethodNotAllowed {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, PURGE"));
+        headers.insert(
+            header::ALLOW,
+            HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, PURGE"),
+        );
     }
     headers.insert(header::DATE, date());
     (parts, Body::Full(text.into()))
@@ -38,7 +47,11 @@ pub(super) fn note_attempts(parts: &mut response::Parts, statuses: &[u16]) {
     if parts.status.as_u16() < 500 || statuses.is_empty() {
         return;
     }
-    let text = statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let text = statuses
+        .iter()
+        .map(u16::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     if let Ok(value) = HeaderValue::try_from(text) {
         parts.headers.insert(UPSTREAM_STATUS, value);
     }
@@ -49,7 +62,8 @@ fn body_text(fault: &Fault, status: StatusCode, request_id: &str) -> String {
         return "{\"error_msg\":\"404 Route Not Found\"}\n".to_owned();
     }
     let phrase = status.canonical_reason().unwrap_or("Error");
-    let mut detail = serde_json::json!({ "errorcode": fault.code.as_str(), "request_id": request_id });
+    let mut detail =
+        serde_json::json!({ "errorcode": fault.code.as_str(), "request_id": request_id });
     if let Some(reason) = fault.reason {
         detail["reason"] = reason.as_str().into();
     }

@@ -29,14 +29,20 @@ pub(super) fn of_request(parts: &request::Parts) -> Result<Authority, Fault> {
     let target = parts.uri.authority().map(|a| a.as_str());
     let text = match (target, line) {
         (Some(target), Some(line)) if !line.as_bytes().eq_ignore_ascii_case(target.as_bytes()) => {
-            return Err(bad("the request target and Host name different authorities"));
+            return Err(bad(
+                "the request target and Host name different authorities",
+            ));
         }
         (_, Some(line)) => line.clone(),
-        (Some(target), None) => HeaderValue::from_str(target).map_err(|_| bad("the authority is malformed"))?,
+        (Some(target), None) => {
+            HeaderValue::from_str(target).map_err(|_| bad("the authority is malformed"))?
+        }
         (None, None) if parts.version == http::Version::HTTP_10 => HeaderValue::from_static(""),
         (None, None) => return Err(bad("the request names no host")),
     };
-    let host = host(text.as_bytes()).ok_or_else(|| bad("the host is malformed"))?.into_owned();
+    let host = host(text.as_bytes())
+        .ok_or_else(|| bad("the host is malformed"))?
+        .into_owned();
     if host.is_empty() && parts.version != http::Version::HTTP_10 {
         return Err(bad("the host is empty"));
     }
@@ -63,7 +69,12 @@ fn host(text: &[u8]) -> Option<Cow<'_, str>> {
     }
     let name = name.strip_suffix('.').unwrap_or(name);
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if !name.starts_with('[') && (!name.bytes().all(plain) || name.starts_with('.') || name.contains("..") || name.len() > 253) {
+    if !name.starts_with('[')
+        && (!name.bytes().all(plain)
+            || name.starts_with('.')
+            || name.contains("..")
+            || name.len() > 253)
+    {
         return None;
     }
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -113,8 +124,16 @@ mod tests {
             }
             request.body(()).unwrap().into_parts().0
         };
-        assert_eq!(of_request(&parts("http://a.b:80/x", Some("A.b:80"))).unwrap().host, "a.b");
-        assert_eq!(of_request(&parts("http://a.b/x", None)).unwrap().host, "a.b");
+        assert_eq!(
+            of_request(&parts("http://a.b:80/x", Some("A.b:80")))
+                .unwrap()
+                .host,
+            "a.b"
+        );
+        assert_eq!(
+            of_request(&parts("http://a.b/x", None)).unwrap().host,
+            "a.b"
+        );
         assert!(of_request(&parts("http://a.b/x", Some("c"))).is_err());
         assert!(of_request(&parts("/x", None)).is_err());
         assert!(of_request(&parts("/x", Some(""))).is_err());

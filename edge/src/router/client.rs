@@ -43,7 +43,9 @@ pub(super) struct Secure {
 
 impl Client {
     pub(super) fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Secure>) -> Self {
-        let text = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
+        let text = |text: String| {
+            HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
+        };
         Self {
             real_ip: text(peer.ip().to_canonical().to_string()),
             port: text(local.port().to_string()),
@@ -60,14 +62,20 @@ impl Client {
 impl Secure {
     pub(super) fn new(facts: TlsFacts, ssl: Arc<Ssl>, name: String) -> Self {
         let shown = match &facts.client {
-            ClientCert::Verified { chain } | ClientCert::Refused { chain, .. } => Some(Arc::clone(chain)),
+            ClientCert::Verified { chain } | ClientCert::Refused { chain, .. } => {
+                Some(Arc::clone(chain))
+            }
             ClientCert::NotAsked | ClientCert::Missing => None,
         };
         let verified = matches!(facts.client, ClientCert::Verified { .. });
         let leaf = shown.as_ref().and_then(|chain| chain.first());
-        let rest = shown.as_ref().map_or(&[][..], |chain| chain.get(1..).unwrap_or(&[]));
+        let rest = shown
+            .as_ref()
+            .map_or(&[][..], |chain| chain.get(1..).unwrap_or(&[]));
         Self {
-            cert: leaf.filter(|_| verified).and_then(|leaf| byte_sequences(std::slice::from_ref(leaf))),
+            cert: leaf
+                .filter(|_| verified)
+                .and_then(|leaf| byte_sequences(std::slice::from_ref(leaf))),
             chain: if verified { byte_sequences(rest) } else { None },
             sha256: leaf.map(|leaf| {
                 let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
@@ -126,7 +134,10 @@ mod tests {
 
     #[test]
     fn certificates_become_rfc_9440_values() {
-        let (a, b) = (CertificateDer::from(vec![1, 2, 3]), CertificateDer::from(vec![255]));
+        let (a, b) = (
+            CertificateDer::from(vec![1, 2, 3]),
+            CertificateDer::from(vec![255]),
+        );
         assert_eq!(byte_sequences(std::slice::from_ref(&a)).unwrap(), ":AQID:");
         assert_eq!(byte_sequences(&[a, b]).unwrap(), ":AQID:, :/w==:");
         assert!(byte_sequences(&[]).is_none());

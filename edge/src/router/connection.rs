@@ -26,7 +26,13 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: applicatio
     content-length: 67\r\n\r\n{\"error_msg\":\"400 The plain HTTP request was sent to HTTPS port\"}\r\n";
 
 /// Serves a connection.
-pub(super) async fn serve(router: Rc<Router>, tcp: TcpStream, peer: SocketAddr, local: SocketAddr, secure: bool) {
+pub(super) async fn serve(
+    router: Rc<Router>,
+    tcp: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+    secure: bool,
+) {
     if !secure {
         let _count = router.shared.metrics.connection(Hop::Northbound, "http");
         let client = Rc::new(Client::new(peer, local, None));
@@ -39,12 +45,25 @@ pub(super) async fn serve(router: Rc<Router>, tcp: TcpStream, peer: SocketAddr, 
             let facts = &secure.facts;
             let (h2, took) = (facts.alpn_h2, started.elapsed());
             let asked = secure.ssl.client().is_some();
-            router.shared.metrics.handshake_ok(Hop::Northbound, facts.version, facts.resumed, asked, took);
+            router.shared.metrics.handshake_ok(
+                Hop::Northbound,
+                facts.version,
+                facts.resumed,
+                asked,
+                took,
+            );
             let client = Rc::new(Client::new(peer, local, Some(secure)));
-            if h2 { h2::serve(&router, &client, stream).await } else { http1(&router, &client, stream).await }
+            if h2 {
+                h2::serve(&router, &client, stream).await
+            } else {
+                http1(&router, &client, stream).await
+            }
         }
         Err(failure) => {
-            router.shared.metrics.handshake_failed(Hop::Northbound, &failure);
+            router
+                .shared
+                .metrics
+                .handshake_failed(Hop::Northbound, &failure);
             if failure.cause != Cause::ProbeNoData {
                 tracing::info!(
                     hop = Hop::Northbound.as_str(),
@@ -61,15 +80,25 @@ pub(super) async fn serve(router: Rc<Router>, tcp: TcpStream, peer: SocketAddr, 
 }
 
 /// Reads the hello, finds the policy, shakes hands; all of it within one deadline.
-async fn handshake(router: &Rc<Router>, tcp: TcpStream, started: Instant) -> Result<(Stream, Secure), TlsFailure> {
+async fn handshake(
+    router: &Rc<Router>,
+    tcp: TcpStream,
+    started: Instant,
+) -> Result<(Stream, Secure), TlsFailure> {
     let deadline = tokio::time::Instant::from_std(started + router.limits.handshake);
     match tokio::time::timeout_at(deadline, greet(router, tcp)).await {
-        Ok(Ok(Greeted { tcp, hello, name, ssl })) => {
+        Ok(Ok(Greeted {
+            tcp,
+            hello,
+            name,
+            ssl,
+        })) => {
             // One permit for the costly part only: a client that sends nothing must not hold it.
             let _permit = router.shared.gate.handshake().await;
             let accept = router.shared.tls.accept(tcp, hello, &ssl);
-            let (stream, facts) =
-                tokio::time::timeout_at(deadline, accept).await.unwrap_or_else(|_| Err(timed_out("the handshake")))?;
+            let (stream, facts) = tokio::time::timeout_at(deadline, accept)
+                .await
+                .unwrap_or_else(|_| Err(timed_out("the handshake")))?;
             Ok((stream, Secure::new(facts, ssl, name)))
         }
         Ok(Err(failure)) => Err(failure),
@@ -96,13 +125,22 @@ async fn greet(router: &Rc<Router>, mut tcp: TcpStream) -> Result<Greeted, TlsFa
         Policy::Open(ssl) => {
             let name = sni.or(fallback).unwrap_or_default().to_owned();
             drop(snapshot);
-            Ok(Greeted { tcp, hello, name, ssl })
+            Ok(Greeted {
+                tcp,
+                hello,
+                name,
+                ssl,
+            })
         }
         Policy::Refused(cause) => {
             let detail = format!("SNI {:?}, revision {}", sni, snapshot.revision());
             drop(snapshot);
             tls::refuse(tcp, Alert::UNRECOGNIZED_NAME).await;
-            Err(TlsFailure { cause, alert: Some((Alert::UNRECOGNIZED_NAME, Direction::Sent)), detail })
+            Err(TlsFailure {
+                cause,
+                alert: Some((Alert::UNRECOGNIZED_NAME, Direction::Sent)),
+                detail,
+            })
         }
     }
 }
@@ -120,29 +158,49 @@ async fn turn_away(mut tcp: TcpStream, error: &HelloError) -> TlsFailure {
 }
 
 fn timed_out(what: &str) -> TlsFailure {
-    TlsFailure { cause: Cause::HandshakeTimeout, alert: None, detail: format!("{what} did not come in time") }
+    TlsFailure {
+        cause: Cause::HandshakeTimeout,
+        alert: None,
+        detail: format!("{what} did not come in time"),
+    }
 }
 
 /// HTTP/1.1 on a connection: one request after the other.
 async fn http1(router: &Rc<Router>, client: &Rc<Client>, stream: Stream) {
-    let mut connection = Connection::new(stream, Rc::clone(&router.limits), router.shared.drain.clone());
+    let mut connection = Connection::new(
+        stream,
+        Rc::clone(&router.limits),
+        router.shared.drain.clone(),
+    );
     loop {
         let fault = match connection.next().await {
-            Next::Request(incoming) => match exchange(router, client, connection, *incoming).await {
-                Some(kept) => {
-                    connection = kept;
-                    continue;
+            Next::Request(incoming) => {
+                match exchange(router, client, connection, *incoming).await {
+                    Some(kept) => {
+                        connection = kept;
+                        continue;
+                    }
+                    None => return,
                 }
-                None => return,
-            },
+            }
             Next::End => return,
             Next::Refused(error) => of_head(error),
-            Next::TimedOut => Fault::router(FaultCode::RequestTimeout, "the request's head did not come in time"),
+            Next::TimedOut => Fault::router(
+                FaultCode::RequestTimeout,
+                "the request's head did not come in time",
+            ),
         };
         let answer = request::refuse(fault, Record::of_refused(router, client));
-        let ask = Ask { version: http::Version::HTTP_11, head: false, keep_alive: false };
+        let ask = Ask {
+            version: http::Version::HTTP_11,
+            head: false,
+            keep_alive: false,
+        };
         let mut record = answer.record;
-        record.bytes_out = connection.respond(answer.parts, answer.body, ask).await.body_bytes;
+        record.bytes_out = connection
+            .respond(answer.parts, answer.body, ask)
+            .await
+            .body_bytes;
         return connection.close(LINGER).await;
     }
 }
@@ -154,13 +212,36 @@ async fn exchange(
     mut connection: Connection,
     incoming: Incoming,
 ) -> Option<Connection> {
-    let Incoming { parts, body, keep_alive, expects_continue, inflow } = incoming;
-    let mut ask = Ask { version: parts.version, head: parts.method == http::Method::HEAD, keep_alive };
-    let answer = request::serve(router, client, Asked { parts, body, inflow, expects_continue }).await;
+    let Incoming {
+        parts,
+        body,
+        keep_alive,
+        expects_continue,
+        inflow,
+    } = incoming;
+    let mut ask = Ask {
+        version: parts.version,
+        head: parts.method == http::Method::HEAD,
+        keep_alive,
+    };
+    let answer = request::serve(
+        router,
+        client,
+        Asked {
+            parts,
+            body,
+            inflow,
+            expects_continue,
+        },
+    )
+    .await;
     ask.keep_alive &= !answer.close;
     let mut record = answer.record;
     if let Some(upgrade) = answer.upgrade {
-        if connection.respond_upgrade(&answer.parts, &upgrade.token).await.is_ok()
+        if connection
+            .respond_upgrade(&answer.parts, &upgrade.token)
+            .await
+            .is_ok()
             && let Some((stream, early)) = connection.into_stream()
         {
             record.bytes_out = tunnel::run((stream, early), upgrade.tunnel, upgrade.idle).await;
@@ -185,7 +266,9 @@ fn of_head(error: HeadError) -> Fault {
         HeadError::HeadersTooLarge => FaultCode::HeadersTooLarge,
         HeadError::BodyTooLarge => FaultCode::ContentTooLarge,
         HeadError::Expectation => FaultCode::ExpectationFailed,
-        HeadError::Malformed(_) | HeadError::Framing(_) | HeadError::Field(_) => FaultCode::BadRequest,
+        HeadError::Malformed(_) | HeadError::Framing(_) | HeadError::Field(_) => {
+            FaultCode::BadRequest
+        }
     };
     Fault::router(code, error.to_string())
 }

@@ -16,7 +16,12 @@ use crate::tls::server::ClientCert;
 ///
 /// # Errors
 /// 421 where another handshake would be needed, 400 where a client certificate is.
-pub(super) fn judge(snapshot: &Snapshot, secure: &Secure, host: &str, raw_path: &str) -> Result<(), Fault> {
+pub(super) fn judge(
+    snapshot: &Snapshot,
+    secure: &Secure,
+    host: &str,
+    raw_path: &str,
+) -> Result<(), Fault> {
     let ssl = in_force(snapshot, secure)?;
     host_agrees(snapshot, &ssl, secure, host)?;
     match ssl.client() {
@@ -31,46 +36,75 @@ fn in_force(snapshot: &Snapshot, secure: &Secure) -> Result<Arc<Ssl>, Fault> {
     let current = match policy::of_name(snapshot, &secure.name) {
         Policy::Open(ssl) => ssl,
         Policy::Refused(Cause::SniUnknown) => return Ok(Arc::clone(&secure.ssl)),
-        Policy::Refused(cause) => return Err(misdirected("the SSL object of the connection's name is closed", cause)),
+        Policy::Refused(cause) => {
+            return Err(misdirected(
+                "the SSL object of the connection's name is closed",
+                cause,
+            ));
+        }
     };
     let asked = secure.ssl.client().map(ClientAuth::policy);
     match current.client() {
-        Some(auth) if asked != Some(auth.policy()) => {
-            Err(misdirected("client authentication changed since the handshake", Cause::ClientCertMissing))
-        }
+        Some(auth) if asked != Some(auth.policy()) => Err(misdirected(
+            "client authentication changed since the handshake",
+            Cause::ClientCertMissing,
+        )),
         _ => Ok(current),
     }
 }
 
 /// A host whose object asks for client certificates is served only on a connection whose name leads to the same object.
-fn host_agrees(snapshot: &Snapshot, ssl: &Arc<Ssl>, secure: &Secure, host: &str) -> Result<(), Fault> {
+fn host_agrees(
+    snapshot: &Snapshot,
+    ssl: &Arc<Ssl>,
+    secure: &Secure,
+    host: &str,
+) -> Result<(), Fault> {
     if host == secure.name {
         return Ok(());
     }
     match policy::of_name(snapshot, host) {
         Policy::Open(of_host) if of_host.client().is_some() && of_host.id() != ssl.id() => {
-            Err(misdirected("the host's SSL object asks for client certificates and is not the SNI's", Cause::SniHostMismatch))
+            Err(misdirected(
+                "the host's SSL object asks for client certificates and is not the SNI's",
+                Cause::SniHostMismatch,
+            ))
         }
-        Policy::Refused(Cause::ConfigMissingMaterial) => {
-            Err(misdirected("the host's SSL object is closed", Cause::ConfigMissingMaterial))
-        }
+        Policy::Refused(Cause::ConfigMissingMaterial) => Err(misdirected(
+            "the host's SSL object is closed",
+            Cause::ConfigMissingMaterial,
+        )),
         Policy::Open(_) | Policy::Refused(_) => Ok(()),
     }
 }
 
 fn certificate(auth: &ClientAuth, secure: &Secure, raw_path: &str) -> Result<(), Fault> {
     let why = match &secure.facts.client {
-        ClientCert::Verified { .. } if secure.not_after.is_none_or(|end| unix_now() <= end) => return Ok(()),
+        ClientCert::Verified { .. } if secure.not_after.is_none_or(|end| unix_now() <= end) => {
+            return Ok(());
+        }
         ClientCert::Verified { .. } => Cause::ClientCertExpired,
         ClientCert::Missing => Cause::ClientCertMissing,
         ClientCert::Refused { reason, .. } => reason.client_cause(),
         // The handshake did not ask; `in_force` lets this pass only if the policies are equal, which they cannot be.
-        ClientCert::NotAsked => return Err(misdirected("the handshake asked for no certificate", Cause::ClientCertMissing)),
+        ClientCert::NotAsked => {
+            return Err(misdirected(
+                "the handshake asked for no certificate",
+                Cause::ClientCertMissing,
+            ));
+        }
     };
-    if auth.skip().is_some_and(|skip| control::path::is_canonical(raw_path) && skip.is_match(raw_path)) {
+    if auth
+        .skip()
+        .is_some_and(|skip| control::path::is_canonical(raw_path) && skip.is_match(raw_path))
+    {
         return Ok(());
     }
-    Err(Fault::router(FaultCode::ClientCertificate, format!("client certificate: {}", why.as_str())).because(why))
+    Err(Fault::router(
+        FaultCode::ClientCertificate,
+        format!("client certificate: {}", why.as_str()),
+    )
+    .because(why))
 }
 
 fn unix_now() -> i64 {

@@ -17,9 +17,16 @@ const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// The token of an upgrade that may be let through: WebSocket in HTTP/1.1. Others are not asked of the target: a peer that
 /// turns the connection into something else (h2c) would carry requests past this router.
-pub(super) fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Option<HeaderValue> {
+pub(super) fn upgrade(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+) -> Option<HeaderValue> {
     let connection = headers.get(header::CONNECTION)?;
-    let asks = connection.as_bytes().split(|b| *b == b',').any(|t| t.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+    let asks = connection
+        .as_bytes()
+        .split(|b| *b == b',')
+        .any(|t| t.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
     let mut tokens = headers.get_all(header::UPGRADE).iter();
     let token = tokens.next()?;
     let plain = tokens.next().is_none() && token.as_bytes().eq_ignore_ascii_case(b"websocket");
@@ -53,7 +60,11 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     if lines.iter().nth(1).is_none() {
         return;
     }
-    let joined = lines.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    let joined = lines
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect::<Vec<_>>()
+        .join(&b"; "[..]);
     if let Ok(value) = HeaderValue::from_bytes(&joined) {
         headers.insert(header::COOKIE, value);
     }
@@ -61,7 +72,11 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
 
 /// Removes every spelling of the fields that say who the client is: targets that fold `_` into `-` must not be fooled.
 fn strip_claims(headers: &mut HeaderMap) {
-    let claims: Vec<HeaderName> = headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
+    let claims: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_claim(name.as_str()))
+        .cloned()
+        .collect();
     for name in claims {
         headers.remove(name);
     }
@@ -72,9 +87,21 @@ fn is_claim(name: &str) -> bool {
         return false;
     }
     let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let is = |wanted: &str| name.len() == wanted.len() && name.bytes().map(folded).eq(wanted.bytes());
-    let starts = |wanted: &str| name.len() >= wanted.len() && name.bytes().take(wanted.len()).map(folded).eq(wanted.bytes());
-    is("forwarded") || is("x-real-ip") || is("client-cert") || is("client-cert-chain") || starts("x-forwarded-")
+    let is =
+        |wanted: &str| name.len() == wanted.len() && name.bytes().map(folded).eq(wanted.bytes());
+    let starts = |wanted: &str| {
+        name.len() >= wanted.len()
+            && name
+                .bytes()
+                .take(wanted.len())
+                .map(folded)
+                .eq(wanted.bytes())
+    };
+    is("forwarded")
+        || is("x-real-ip")
+        || is("client-cert")
+        || is("client-cert-chain")
+        || starts("x-forwarded-")
 }
 
 #[cfg(test)]
@@ -99,9 +126,20 @@ mod tests {
         .into_iter()
         .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
         .collect();
-        let client = Client::new("9.9.9.9:5".parse().unwrap(), "8.8.8.8:9080".parse().unwrap(), None);
-        prepare(&mut headers, &client, &HeaderValue::from_static("good:9080"));
-        let mut lines: Vec<_> = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+        let client = Client::new(
+            "9.9.9.9:5".parse().unwrap(),
+            "8.8.8.8:9080".parse().unwrap(),
+            None,
+        );
+        prepare(
+            &mut headers,
+            &client,
+            &HeaderValue::from_static("good:9080"),
+        );
+        let mut lines: Vec<_> = headers
+            .iter()
+            .map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()))
+            .collect();
         lines.sort_unstable();
         assert_eq!(
             lines,

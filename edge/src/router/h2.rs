@@ -14,10 +14,10 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use super::Router;
 use super::client::Client;
 use super::h2_body::{AnswerBody, RequestBody};
 use super::request::{self, Asked};
-use super::Router;
 use crate::deadline::Deadline;
 use crate::tls::Stream;
 
@@ -39,7 +39,12 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stre
     let limits = &router.limits;
     let running = Rc::new(Cell::new(0_u32));
     let service = service_fn(|asked| {
-        let work = answer(Rc::clone(router), Rc::clone(client), asked, Running::new(&running));
+        let work = answer(
+            Rc::clone(router),
+            Rc::clone(client),
+            asked,
+            Running::new(&running),
+        );
         async move { Ok::<_, Infallible>(work.await) }
     });
     let mut connection = pin!(
@@ -81,9 +86,17 @@ async fn answer(
 ) -> Response<AnswerBody> {
     let (parts, incoming) = asked.into_parts();
     let inflow = Rc::default();
-    let grpc = parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
+    let grpc = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
     let body = RequestBody::wrap(incoming, &inflow, router.limits.body_idle, grpc);
-    let asked = Asked { parts, body, inflow, expects_continue: false };
+    let asked = Asked {
+        parts,
+        body,
+        inflow,
+        expects_continue: false,
+    };
     let answer = request::serve(&router, &client, asked).await;
     drop(running);
     Response::from_parts(answer.parts, AnswerBody::new(answer.body, answer.record))

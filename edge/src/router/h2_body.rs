@@ -23,12 +23,22 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    pub(super) fn wrap(incoming: Incoming, inflow: &Rc<Inflow>, idle: std::time::Duration, patient: bool) -> Body {
+    pub(super) fn wrap(
+        incoming: Incoming,
+        inflow: &Rc<Inflow>,
+        idle: std::time::Duration,
+        patient: bool,
+    ) -> Body {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::Empty;
         }
         let deadline = (!patient).then(|| Deadline::new(idle));
-        Body::Stream(Box::pin(Self { incoming, inflow: Rc::clone(inflow), idle, deadline }))
+        Body::Stream(Box::pin(Self {
+            incoming,
+            inflow: Rc::clone(inflow),
+            idle,
+            deadline,
+        }))
     }
 }
 
@@ -36,7 +46,10 @@ impl http_body::Body for RequestBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let error = match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -87,7 +100,10 @@ impl http_body::Body for AnswerBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()

@@ -26,7 +26,10 @@ impl Gate {
     /// A gate for so many connections at once, and so many handshakes.
     pub fn new(connections: usize, handshakes: usize) -> Self {
         let permits = |n: usize| Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)));
-        Self { connections: permits(connections), handshakes: permits(handshakes) }
+        Self {
+            connections: permits(connections),
+            handshakes: permits(handshakes),
+        }
     }
 
     /// Waits for room for one more handshake.
@@ -40,7 +43,11 @@ impl Gate {
 /// # Errors
 /// The system's: address in use by another process, not ours to bind, and so on.
 pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
@@ -51,12 +58,19 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 /// Accepts until draining begins, then takes what the kernel has already queued and stops.
 pub async fn run(router: Rc<Router>, listener: TcpListener, secure: bool) {
-    let Ok(local) = listener.local_addr() else { return };
+    let Ok(local) = listener.local_addr() else {
+        return;
+    };
     let drain = router.shared.drain.clone();
     let draining = drain.draining();
     tokio::pin!(draining);
     loop {
-        let Ok(permit) = Arc::clone(&router.shared.gate.connections).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&router.shared.gate.connections)
+            .acquire_owned()
+            .await
+        else {
+            return;
+        };
         tokio::select! {
             biased;
             accepted = listener.accept() => match accepted {
@@ -86,8 +100,12 @@ fn start(
 
 /// Out of descriptors or memory: existing connections must get a chance to end. Other errors concern one connection.
 async fn pause(error: &io::Error) {
-    let transient =
-        matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted);
+    let transient = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    );
     if !transient {
         tracing::warn!(%error, "cannot accept connections");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -25,7 +25,10 @@ pub(super) struct Ids {
 
 impl Ids {
     pub(super) fn new() -> Self {
-        Self { thread: fastrand::u64(..), next: Cell::new(fastrand::u64(..)) }
+        Self {
+            thread: fastrand::u64(..),
+            next: Cell::new(fastrand::u64(..)),
+        }
     }
 
     fn take(&self) -> [u8; 32] {
@@ -67,16 +70,36 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(router: &Rc<Router>, client: &Rc<Client>, parts: &http::request::Parts, inflow: &Rc<Inflow>) -> Self {
-        Self::of(router, client, (parts.method.clone(), parts.uri.clone(), parts.version), inflow)
+    pub(super) fn new(
+        router: &Rc<Router>,
+        client: &Rc<Client>,
+        parts: &http::request::Parts,
+        inflow: &Rc<Inflow>,
+    ) -> Self {
+        Self::of(
+            router,
+            client,
+            (parts.method.clone(), parts.uri.clone(), parts.version),
+            inflow,
+        )
     }
 
     /// Of a request whose head was refused.
     pub(super) fn of_refused(router: &Rc<Router>, client: &Rc<Client>) -> Self {
-        Self::of(router, client, (Method::GET, Uri::default(), Version::HTTP_11), &Rc::default())
+        Self::of(
+            router,
+            client,
+            (Method::GET, Uri::default(), Version::HTTP_11),
+            &Rc::default(),
+        )
     }
 
-    fn of(router: &Rc<Router>, client: &Rc<Client>, line: (Method, Uri, Version), inflow: &Rc<Inflow>) -> Self {
+    fn of(
+        router: &Rc<Router>,
+        client: &Rc<Client>,
+        line: (Method, Uri, Version),
+        inflow: &Rc<Inflow>,
+    ) -> Self {
         Self {
             router: Rc::clone(router),
             client: Rc::clone(client),

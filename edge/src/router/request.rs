@@ -58,14 +58,23 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, asked: Asked
             record.target = answer.target;
             let mut parts = answer.head;
             answer::note_attempts(&mut parts, &record.target.statuses);
-            let upgrade = answer
-                .tunnel
-                .zip(wanted)
-                .map(|(tunnel, wanted)| Upgrade { tunnel, token: wanted.token, idle: wanted.idle });
-            Answer { parts, body: answer.body, record, upgrade, close: false }
+            let upgrade = answer.tunnel.zip(wanted).map(|(tunnel, wanted)| Upgrade {
+                tunnel,
+                token: wanted.token,
+                idle: wanted.idle,
+            });
+            Answer {
+                parts,
+                body: answer.body,
+                record,
+                upgrade,
+                close: false,
+            }
         }
         Err(fault) => {
-            let fault = inflow.broken().map_or(fault, |error| of_broken_body(&error));
+            let fault = inflow
+                .broken()
+                .map_or(fault, |error| of_broken_body(&error));
             refuse(fault, record)
         }
     }
@@ -76,9 +85,18 @@ pub(super) fn refuse(fault: Fault, mut record: Record) -> Answer {
     let (mut parts, body) = answer::of_fault(&fault, record.id());
     answer::note_attempts(&mut parts, &record.target.statuses);
     record.status = parts.status.as_u16();
-    let close = matches!(fault.code, FaultCode::Misdirected | FaultCode::RequestTimeout);
+    let close = matches!(
+        fault.code,
+        FaultCode::Misdirected | FaultCode::RequestTimeout
+    );
     record.fault = Some(fault);
-    Answer { parts, body, record, upgrade: None, close }
+    Answer {
+        parts,
+        body,
+        record,
+        upgrade: None,
+        close,
+    }
 }
 
 async fn run(
@@ -87,9 +105,17 @@ async fn run(
     asked: Asked,
     record: &mut Record,
 ) -> Result<(hop::Response, Option<Wanted>), Fault> {
-    let Asked { mut parts, body, expects_continue, .. } = asked;
+    let Asked {
+        mut parts,
+        body,
+        expects_continue,
+        ..
+    } = asked;
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
-        return Err(Fault::router(FaultCode::MethodNotAllowed, "CONNECT and TRACE are refused"));
+        return Err(Fault::router(
+            FaultCode::MethodNotAllowed,
+            "CONNECT and TRACE are refused",
+        ));
     }
     let authority = authority::of_request(&parts)?;
     record.host.clone_from(&authority.host);
@@ -103,7 +129,10 @@ async fn run(
     let route = find(&snapshot, &parts, client, &authority.host, &path)?;
     record.route = Some(std::sync::Arc::clone(route.id()));
     if route.is_closed() {
-        return Err(Fault::router(FaultCode::RouteRejected, format!("routes/{} was rejected", route.id())));
+        return Err(Fault::router(
+            FaultCode::RouteRejected,
+            format!("routes/{} was rejected", route.id()),
+        ));
     }
     let wanted = forward::upgrade(&parts.method, parts.version, &parts.headers)
         .and_then(|token| granted(&snapshot, &route, token));
@@ -138,7 +167,12 @@ fn find(
     host: &str,
     path: &str,
 ) -> Result<std::sync::Arc<control::object::Route>, Fault> {
-    let variables = Variables { parts, client, host, path };
+    let variables = Variables {
+        parts,
+        client,
+        host,
+        path,
+    };
     let ask = Ask {
         host,
         path,
@@ -153,9 +187,16 @@ fn find(
 }
 
 /// An upgrade goes on only where the route (or its service) says so.
-fn granted(snapshot: &Snapshot, route: &control::object::Route, token: HeaderValue) -> Option<Wanted> {
+fn granted(
+    snapshot: &Snapshot,
+    route: &control::object::Route,
+    token: HeaderValue,
+) -> Option<Wanted> {
     let plan = snapshot.plan(route).ok()?;
-    plan.websocket.then(|| Wanted { token, idle: plan.timeouts.read.max(plan.timeouts.send) })
+    plan.websocket.then(|| Wanted {
+        token,
+        idle: plan.timeouts.read.max(plan.timeouts.send),
+    })
 }
 
 /// A request whose body the client broke is the client's fault, whatever the target made of it.
@@ -165,5 +206,10 @@ fn of_broken_body(error: &BodyError) -> Fault {
         BodyError::TimedOut => FaultCode::RequestTimeout,
         BodyError::TooLarge(_) => FaultCode::ContentTooLarge,
     };
-    Fault { code, source_role: FaultSource::Router, reason: None, detail: error.to_string() }
+    Fault {
+        code,
+        source_role: FaultSource::Router,
+        reason: None,
+        detail: error.to_string(),
+    }
 }

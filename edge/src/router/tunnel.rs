@@ -14,12 +14,18 @@ use crate::tls::Stream;
 const BUFFER: usize = 16 << 10;
 
 /// Runs the tunnel; returns the bytes that went to the client.
-pub(super) async fn run((client, from_client): (Stream, Bytes), target: Tunnel, idle: Duration) -> u64 {
+pub(super) async fn run(
+    (client, from_client): (Stream, Bytes),
+    target: Tunnel,
+    idle: Duration,
+) -> u64 {
     let to_client = Cell::new(0);
     let last = Cell::new(Instant::now());
     let (mut client_in, mut client_out) = tokio::io::split(client);
     let (mut target_in, mut target_out) = tokio::io::split(target.stream);
-    let up = pass(&mut client_in, &mut target_out, from_client, |_| last.set(Instant::now()));
+    let up = pass(&mut client_in, &mut target_out, from_client, |_| {
+        last.set(Instant::now())
+    });
     let down = pass(&mut target_in, &mut client_out, target.early, |n| {
         to_client.set(to_client.get() + n as u64);
         last.set(Instant::now());

@@ -30,7 +30,12 @@ impl<'a> Variables<'a> {
         let query = || self.parts.uri.query();
         Some(match name {
             "uri" => self.path.into(),
-            "request_uri" => self.parts.uri.path_and_query().map_or("/", |p| p.as_str()).into(),
+            "request_uri" => self
+                .parts
+                .uri
+                .path_and_query()
+                .map_or("/", |p| p.as_str())
+                .into(),
             "host" => self.host.into(),
             "request_method" => self.parts.method.as_str().into(),
             "scheme" => self.client.scheme().into(),
@@ -41,7 +46,15 @@ impl<'a> Variables<'a> {
             "server_port" => self.client.port.to_str().ok()?.into(),
             "content_type" => return self.header(header::CONTENT_TYPE.as_str()),
             "content_length" => return self.header(header::CONTENT_LENGTH.as_str()),
-            "ssl_server_name" => self.client.tls.as_ref()?.facts.sni.as_deref()?.to_owned().into(),
+            "ssl_server_name" => self
+                .client
+                .tls
+                .as_ref()?
+                .facts
+                .sni
+                .as_deref()?
+                .to_owned()
+                .into(),
             "ssl_protocol" => self.client.tls.as_ref()?.facts.version.into(),
             "ssl_cipher" => self.client.tls.as_ref()?.facts.cipher.into(),
             _ => return None,
@@ -49,23 +62,33 @@ impl<'a> Variables<'a> {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.parts.headers.get(name)?.to_str().ok().map(Cow::Borrowed)
+        self.parts
+            .headers
+            .get(name)?
+            .to_str()
+            .ok()
+            .map(Cow::Borrowed)
     }
 
     fn argument(&self, name: &str) -> Option<Cow<'a, str>> {
         self.parts.uri.query()?.split('&').find_map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            key.eq_ignore_ascii_case(name).then_some(Cow::Borrowed(value))
+            key.eq_ignore_ascii_case(name)
+                .then_some(Cow::Borrowed(value))
         })
     }
 
     fn cookie(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.parts.headers.get_all(header::COOKIE).iter().find_map(|line| {
-            line.to_str().ok()?.split(';').find_map(|pair| {
-                let (key, value) = pair.trim().split_once('=')?;
-                (key == name).then_some(Cow::Borrowed(value))
+        self.parts
+            .headers
+            .get_all(header::COOKIE)
+            .iter()
+            .find_map(|line| {
+                line.to_str().ok()?.split(';').find_map(|pair| {
+                    let (key, value) = pair.trim().split_once('=')?;
+                    (key == name).then_some(Cow::Borrowed(value))
+                })
             })
-        })
     }
 }
 
@@ -84,8 +107,17 @@ mod tests {
             .unwrap()
             .into_parts()
             .0;
-        let client = Client::new("9.9.9.9:5".parse().unwrap(), "8.8.8.8:9080".parse().unwrap(), None);
-        let v = Variables { parts: &parts, client: &client, host: "h", path: "/a b" };
+        let client = Client::new(
+            "9.9.9.9:5".parse().unwrap(),
+            "8.8.8.8:9080".parse().unwrap(),
+            None,
+        );
+        let v = Variables {
+            parts: &parts,
+            client: &client,
+            host: "h",
+            path: "/a b",
+        };
         for (name, value) in [
             ("uri", Some("/a b")),
             ("request_uri", Some("/a%20b?x=1&y&X-z=2")),

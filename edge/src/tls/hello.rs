@@ -122,6 +122,7 @@ impl From<HelloParseError> for HelloError {
 pub async fn read(io: &mut TcpStream) -> Result<Hello, HelloError> {
     let mut raw = BytesMut::with_capacity(FIRST_READ);
     let mut message = Vec::new();
+    let mut wanted = 1;
     loop {
         let room = MAX_RAW.saturating_sub(raw.len());
         if room == 0 {
@@ -134,12 +135,18 @@ pub async fn read(io: &mut TcpStream) -> Result<Hello, HelloError> {
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Err(HelloError::Reset),
             Err(e) => return Err(HelloError::Io(e)),
         }
-        if gather(&raw, &mut message)? == Progress::Whole {
-            let facts = ClientHello::parse(&message)?;
-            return Ok(Hello {
-                raw: raw.freeze(),
-                facts,
-            });
+        if raw.len() < wanted {
+            continue;
+        }
+        match gather(&raw, &mut message)? {
+            Progress::More(length) => wanted = length,
+            Progress::Whole => {
+                let facts = ClientHello::parse(&message)?;
+                return Ok(Hello {
+                    raw: raw.freeze(),
+                    facts,
+                });
+            }
         }
     }
 }
@@ -155,18 +162,19 @@ pub fn read_bytes(raw: &[u8]) -> Result<Option<ClientHello>, HelloError> {
     }
     match gather(raw, &mut message)? {
         Progress::Whole => Ok(Some(ClientHello::parse(&message)?)),
-        Progress::More => Ok(None),
+        Progress::More(_) => Ok(None),
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    More,
+    /// Nothing more can be said before there are this many bytes.
+    More(usize),
     Whole,
 }
 
-/// Collects the handshake message out of the records in `raw`. Starts afresh on every call: a hello is whole after one
-/// or two reads in practice, and the bounds keep the worst case (a byte at a time) harmless.
+/// Collects the handshake message out of the records in `raw`. Starts afresh on every call, but says when the next one
+/// makes sense, so that a sender of single bytes costs one call a record.
 fn gather(raw: &[u8], message: &mut Vec<u8>) -> Result<Progress, HelloError> {
     message.clear();
     if let Some(refusal) = foreign(raw) {
@@ -175,7 +183,7 @@ fn gather(raw: &[u8], message: &mut Vec<u8>) -> Result<Progress, HelloError> {
     let mut rest = raw;
     for _ in 0..MAX_RECORDS {
         let Some((header, body)) = rest.split_first_chunk::<RECORD_HEADER>() else {
-            return Ok(Progress::More);
+            return Ok(Progress::More(raw.len() - rest.len() + RECORD_HEADER));
         };
         let length = usize::from(u16::from_be_bytes([header[3], header[4]]));
         if header[1] != 3 {
@@ -190,20 +198,27 @@ fn gather(raw: &[u8], message: &mut Vec<u8>) -> Result<Progress, HelloError> {
         if length == 0 || length > 1 << 14 {
             return Err(HelloError::Malformed("record length"));
         }
+        let announced = message.len() + length;
         message.extend_from_slice(&body[..length.min(body.len())]);
-        if whole(message)? {
+        if whole(message, announced)? {
             return Ok(Progress::Whole);
         }
         if body.len() < length {
-            return Ok(Progress::More);
+            // The header of the message may already tell that it is too long.
+            let step = if message.len() < 4 {
+                body.len() + 1
+            } else {
+                length
+            };
+            return Ok(Progress::More(raw.len() - body.len() + step));
         }
         rest = &body[length..];
     }
     Err(HelloError::TooLarge)
 }
 
-/// Whether `message` holds the whole ClientHello; cuts what follows it.
-fn whole(message: &mut Vec<u8>) -> Result<bool, HelloError> {
+/// Whether `message` holds the whole ClientHello, of the `announced` bytes in the records so far.
+fn whole(message: &[u8], announced: usize) -> Result<bool, HelloError> {
     if message.first().is_some_and(|t| *t != 1) {
         return Err(HelloError::Malformed("not a ClientHello"));
     }
@@ -214,7 +229,7 @@ fn whole(message: &mut Vec<u8>) -> Result<bool, HelloError> {
     if end > MAX_MESSAGE {
         return Err(HelloError::TooLarge);
     }
-    if message.len() > end {
+    if announced > end {
         // A second message in the record of the hello: rustls would refuse it as well (RFC 8446, 5.1).
         return Err(HelloError::Malformed("data after the ClientHello"));
     }
@@ -227,7 +242,7 @@ fn alert(body: &[u8]) -> Result<Progress, HelloError> {
             level: *level,
             alert: Alert(*number),
         }),
-        _ => Ok(Progress::More),
+        _ => Ok(Progress::More(RECORD_HEADER + 2)),
     }
 }
 
@@ -261,12 +276,12 @@ fn foreign(raw: &[u8]) -> Option<Result<Progress, HelloError>> {
         return Some(Err(HelloError::ProxyProtocol));
     }
     if undecided {
-        return Some(Ok(Progress::More));
+        return Some(Ok(Progress::More(raw.len() + 1)));
     }
     if first & 0x80 != 0 {
         // Two bytes of length, then message type 1 and the version.
         match raw.get(2..4) {
-            None => return Some(Ok(Progress::More)),
+            None => return Some(Ok(Progress::More(4))),
             Some([1, 0 | 3]) => return Some(Err(HelloError::Sslv2)),
             Some(_) => {}
         }

@@ -1,10 +1,11 @@
 //! The index against a naive one: every object in a list, every question a scan of all of it. Random histories, applied
 //! in steps, at once, and as a fresh build of what is left at the end, must give the same answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::drafts::Draft;
 use super::*;
 use crate::object::{HostPattern, PathPattern};
 
@@ -40,14 +41,14 @@ const ASKED_PATHS: &[&str] = &[
 enum Op {
     SetSsl(u8, Vec<usize>, bool),
     RefuseSsl(u8, Vec<usize>),
-    SetRoute(u8, Draft),
-    RefuseRoute(u8, Draft),
+    SetRoute(u8, Shape),
+    RefuseRoute(u8, Shape),
     SetService(u8, Vec<usize>),
     Remove(u8, u8),
 }
 
 #[derive(Clone, Debug)]
-struct Draft {
+struct Shape {
     hosts: Vec<usize>,
     paths: Vec<usize>,
     post_only: bool,
@@ -56,38 +57,30 @@ struct Draft {
     service: Option<u8>,
 }
 
-impl Draft {
-    fn build(&self, id: u8) -> Route {
-        let route = Route::for_test(
+impl Shape {
+    fn draft(&self, id: u8) -> Draft {
+        route(
             &id.to_string(),
             &pick(HOSTS, &self.hosts),
             &pick(PATHS, &self.paths),
-        );
-        let route = route.with_priority(self.priority).with_status(self.enabled);
-        let route = if self.post_only {
-            route.with_methods(&["POST"])
-        } else {
-            route
-        };
-        match self.service {
-            Some(id) => route.with_service(&id.to_string()),
-            None => route,
-        }
+        )
+        .with("priority", self.priority)
+        .with("status", u8::from(self.enabled))
+        .with("methods", self.post_only.then_some(["POST"]))
+        .with("service_id", self.service.map(|id| id.to_string()))
     }
 }
 
 impl Op {
     fn change(&self) -> Change {
         match self {
-            Self::SetSsl(id, names, on) => {
-                set_ssl(Ssl::for_test(&id.to_string(), &pick(NAMES, names)).with_status(*on))
-            }
-            Self::RefuseSsl(id, names) => refuse_names(&id.to_string(), &pick(NAMES, names)),
-            Self::SetRoute(id, draft) => set_route(draft.build(*id)),
-            Self::RefuseRoute(id, draft) => refuse_route(draft.build(*id)),
-            Self::SetService(id, hosts) => {
-                set_service(Service::for_test(&id.to_string(), &pick(HOSTS, hosts)))
-            }
+            Self::SetSsl(id, names, on) => ssl(&id.to_string(), &pick(NAMES, names))
+                .with("status", u8::from(*on))
+                .set(),
+            Self::RefuseSsl(id, names) => ssl(&id.to_string(), &pick(NAMES, names)).refused(),
+            Self::SetRoute(id, shape) => shape.draft(*id).set(),
+            Self::RefuseRoute(id, shape) => shape.draft(*id).refused(),
+            Self::SetService(id, hosts) => service(&id.to_string(), &pick(HOSTS, hosts)).set(),
             Self::Remove(kind, id) => {
                 Change::Remove(Kind::ALL[usize::from(*kind)], id.to_string().into())
             }
@@ -96,14 +89,15 @@ impl Op {
 }
 
 fn pick(from: &[&'static str], indices: &[usize]) -> Vec<&'static str> {
-    indices.iter().map(|at| from[*at]).collect()
+    let distinct: BTreeSet<usize> = indices.iter().copied().collect();
+    distinct.into_iter().map(|at| from[at]).collect()
 }
 
 fn some(from: &'static [&'static str], least: usize) -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(0..from.len(), least..4)
 }
 
-fn draft() -> impl Strategy<Value = Draft> {
+fn shape() -> impl Strategy<Value = Shape> {
     let enabled = prop::bool::weighted(0.9);
     let service = prop::option::of(0..3u8);
     (
@@ -115,7 +109,7 @@ fn draft() -> impl Strategy<Value = Draft> {
         service,
     )
         .prop_map(
-            |(hosts, paths, post_only, priority, enabled, service)| Draft {
+            |(hosts, paths, post_only, priority, enabled, service)| Shape {
                 hosts,
                 paths,
                 post_only,
@@ -130,8 +124,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => (0..6u8, some(NAMES, 1), prop::bool::weighted(0.9)).prop_map(|(id, n, on)| Op::SetSsl(id, n, on)),
         1 => (0..6u8, some(NAMES, 0)).prop_map(|(id, names)| Op::RefuseSsl(id, names)),
-        6 => (0..12u8, draft()).prop_map(|(id, draft)| Op::SetRoute(id, draft)),
-        1 => (0..12u8, draft()).prop_map(|(id, draft)| Op::RefuseRoute(id, draft)),
+        6 => (0..12u8, shape()).prop_map(|(id, shape)| Op::SetRoute(id, shape)),
+        1 => (0..12u8, shape()).prop_map(|(id, shape)| Op::RefuseRoute(id, shape)),
         2 => (0..3u8, some(HOSTS, 0)).prop_map(|(id, hosts)| Op::SetService(id, hosts)),
         3 => (0..4u8, 0..12u8).prop_map(|(kind, id)| Op::Remove(kind, id)),
     ]

@@ -65,8 +65,6 @@ pub struct Incoming {
     pub inflow: Rc<Inflow>,
 }
 
-
-
 /// What came next on a connection.
 pub enum Next {
     /// A request.

@@ -1,29 +1,27 @@
 //! One try on one target: a connection from the pool or a new one, the exchange, and what a failure means.
 
 use std::rc::Rc;
+use std::time::Instant;
 
-use control::object::Scheme;
 use control::snapshot::Plan;
 
-use super::pace;
-use super::returning::{Home, Returning};
-use crate::alert::Cause;
+use super::returning::{Counted, Home, Returning};
+use super::way::Way;
 use crate::body::Body;
 use crate::fault::{Fault, FaultCode};
 use crate::hop::{Request, Response, TargetFacts, Tunnel};
-use crate::http1::client::{self, Answer, Broken, BrokenBy, Connection, Message, Rest};
+use crate::http1::client::{self, Answer, Broken, BrokenBy, Connection, Message, Pace, Rest};
 use crate::processor::endpoint::Target;
 use crate::processor::health::Sign;
-use crate::processor::pool::{Facts, Leg, PoolKey, Shelf};
-use crate::processor::{Processor, dial, host};
-use crate::tls::Stream;
+use crate::processor::pool::{Facts, Leg};
+use crate::processor::{Processor, dial, h2, host};
 
 /// A try without an answer.
 pub(super) struct Failed {
     pub(super) fault: Fault,
     /// The body, if it can be sent again.
     pub(super) body: Option<Body>,
-    /// A byte of the request went out, and the target may have acted on it.
+    /// The target may have acted on the request.
     pub(super) sent: bool,
     /// An idempotent request may be sent again.
     pub(super) idempotent_retry: bool,
@@ -43,8 +41,19 @@ impl Failed {
         }
     }
 
+    /// Whatever the target.
+    const fn for_good(fault: Fault) -> Self {
+        Self {
+            fault,
+            body: None,
+            sent: false,
+            idempotent_retry: false,
+            stale: false,
+        }
+    }
+
     /// What this says about the target's health; nothing if it is not the target's doing.
-    pub(super) fn sign(&self) -> Option<Sign> {
+    pub(super) const fn sign(&self) -> Option<Sign> {
         match self.fault.code {
             _ if self.stale => None,
             FaultCode::GatewayTimeout => Some(Sign::TimedOut),
@@ -54,55 +63,233 @@ impl Failed {
             _ => None,
         }
     }
+
+    /// Label of the retry this leads to.
+    pub(super) const fn reason(&self) -> &'static str {
+        match self.fault.code {
+            _ if self.stale => "stale_connection",
+            FaultCode::GatewayTimeout => "timeout",
+            FaultCode::TargetUnreachable => "connect",
+            FaultCode::SslHandshakeFailed => "tls",
+            FaultCode::ConfigMissingMaterial => "config",
+            _ => "closed",
+        }
+    }
 }
 
-/// Tries `target`. `body.1`: no pooled connection.
-pub(super) async fn attempt(
-    processor: &Processor,
-    plan: &Plan,
-    target: &Rc<Target>,
-    request: &Request,
-    (body, fresh): (Body, bool),
-    facts: &mut TargetFacts,
-) -> Result<Response, Failed> {
-    let in_flight = target.enter();
-    let host = host::host_for(&plan.upstream, &target.node, &request.head.headers);
-    let shelf = shelf(processor, plan, target);
-    let kept = if fresh { None } else { shelf.take() };
-    let reused = kept.is_some();
-    let leg = match kept {
-        Some(leg) => leg,
-        None => match connect(processor, plan, target).await {
-            Ok(leg) => leg,
+/// One try's circumstances.
+pub(super) struct Attempt<'a> {
+    pub(super) processor: &'a Processor,
+    pub(super) plan: &'a Plan,
+    pub(super) target: &'a Rc<Target>,
+    pub(super) request: &'a Request,
+    /// Use no kept connection.
+    pub(super) fresh: bool,
+}
+
+impl Attempt<'_> {
+    /// Sends the request with `body`; `facts` tells how far it came.
+    pub(super) async fn run(
+        &self,
+        body: Body,
+        facts: &mut TargetFacts,
+    ) -> Result<Response, Failed> {
+        let host = host::host_for(
+            &self.plan.upstream,
+            &self.target.node,
+            &self.request.head.headers,
+        );
+        let way = match Way::to(
+            self.processor,
+            self.request,
+            &self.plan.upstream,
+            self.target,
+            &host,
+        ) {
+            Ok(way) => way,
+            Err(fault) => return Err(Failed::for_good(fault)),
+        };
+        if self.plan.upstream.scheme().is_h2() {
+            return Box::pin(self.over_h2(&way, &host, body, facts)).await;
+        }
+        let in_flight = self.target.enter();
+        let shelf = way.shelf(self.processor);
+        let kept = if self.fresh { None } else { shelf.take() };
+        let reused = kept.is_some();
+        let leg = match kept {
+            Some(leg) => leg,
+            // Boxed: the usual request finds a connection and need not carry room for dialling one.
+            None => match Box::pin(way.dial(self.processor, self.plan.timeouts.connect)).await {
+                Ok((dialled, known)) => Leg {
+                    connection: Box::new(Connection::new(dialled.stream)),
+                    facts: known,
+                },
+                Err(fault) => return Err(Failed::unsent(fault, body)),
+            },
+        };
+        note_connection(facts, &leg.facts, reused);
+        let message = Message {
+            method: &self.request.head.method,
+            target: self.request_target(),
+            host: &host,
+            headers: &self.request.head.headers,
+            upgrade: self.request.upgrade.as_ref(),
+            expects_continue: self.request.expects_continue,
+        };
+        let begun = Instant::now();
+        let answer = client::exchange(leg.connection, &message, body, self.pace()).await;
+        let answer = answer.map_err(|broken| self.explain(*broken, reused, &leg.facts))?;
+        self.target.note_latency(begun.elapsed());
+        let home = Home {
+            shelf,
+            facts: leg.facts,
+            bounds: self.plan.upstream.keepalive(),
+            _in_flight: in_flight,
+        };
+        Ok(respond(answer, home))
+    }
+
+    async fn over_h2(
+        &self,
+        way: &Way<'_>,
+        host: &[u8],
+        body: Body,
+        facts: &mut TargetFacts,
+    ) -> Result<Response, Failed> {
+        let in_flight = self.target.enter();
+        let shelf = way.shelf(self.processor);
+        let bounds = self.plan.upstream.keepalive();
+        shelf.use_with(bounds);
+        let dial = async || {
+            let (dialled, known) = way.dial(self.processor, self.plan.timeouts.connect).await?;
+            h2::Line::open(dialled, known).await
+        };
+        let (ticket, reused) = match shelf.lines.ticket(bounds, dial).await {
+            Ok(found) => found,
             Err(fault) => return Err(Failed::unsent(fault, body)),
-        },
-    };
-    facts.address = Some(leg.facts.address);
-    facts.tls.clone_from(&leg.facts.tls);
-    facts.reused = reused;
-    let message = Message {
-        method: &request.head.method,
-        target: request
+        };
+        note_connection(facts, &ticket.line().facts, reused);
+        let message = h2::Message {
+            method: &self.request.head.method,
+            target: self.request_target(),
+            host,
+            headers: &self.request.head.headers,
+            tls: self.plan.upstream.scheme().is_tls(),
+        };
+        let begun = Instant::now();
+        let (head, streaming) = h2::exchange(ticket, &message, body, self.pace())
+            .await
+            .map_err(|broken| self.explain_h2(*broken))?;
+        self.target.note_latency(begun.elapsed());
+        let body = Body::Stream(Box::pin(Counted::new(streaming, in_flight, shelf)));
+        Ok(Response {
+            head,
+            body,
+            tunnel: None,
+            target: TargetFacts::default(),
+        })
+    }
+
+    fn request_target(&self) -> &str {
+        self.request
             .head
             .uri
             .path_and_query()
-            .map_or("/", |target| target.as_str()),
-        host: &host,
-        headers: &request.head.headers,
-        upgrade: request.upgrade.as_ref(),
-        expects_continue: request.expects_continue,
-    };
-    let begun = std::time::Instant::now();
-    let answer = client::exchange(leg.connection, &message, body, pace(processor, plan)).await;
-    let answer = answer.map_err(|broken| explain(*broken, reused, target))?;
-    target.note_latency(begun.elapsed());
-    let home = Home {
-        shelf,
-        facts: leg.facts,
-        bounds: plan.upstream.keepalive(),
-        in_flight,
-    };
-    Ok(respond(answer, home))
+            .map_or("/", |target| target.as_str())
+    }
+
+    fn pace(&self) -> Pace {
+        let timeouts = self.plan.timeouts;
+        Pace {
+            send: timeouts.send,
+            read: timeouts.read,
+            trailer_bytes: self.processor.shared.trailer_bytes,
+        }
+    }
+
+    /// What a broken exchange means for the client, the target's health and another try.
+    fn explain(&self, broken: Broken, reused: bool, facts: &Facts) -> Failed {
+        if let (BrokenBy::Closed(error), Some(session), false) =
+            (&broken.by, &facts.session, broken.proven)
+            && let Some(failure) = session.late_failure(error)
+        {
+            // The target never finished the handshake, so it cannot have read the request.
+            let fault = dial::refused(&self.processor.shared, &failure);
+            return Failed {
+                fault,
+                body: broken.body,
+                sent: false,
+                idempotent_retry: true,
+                stale: false,
+            };
+        }
+        let detail = format!("{}: {}", self.target.name, broken.by);
+        let (code, again) = match &broken.by {
+            BrokenBy::Closed(_) => (FaultCode::UnexpectedEOFAtTarget, !broken.heard),
+            BrokenBy::SendTimedOut | BrokenBy::ReadTimedOut => {
+                (FaultCode::GatewayTimeout, !broken.heard)
+            }
+            BrokenBy::BadAnswer(_) => (FaultCode::BadTargetAnswer, false),
+            BrokenBy::RequestBody(_) => {
+                return Failed::for_good(Fault::router(FaultCode::BadRequest, detail));
+            }
+        };
+        let stale = reused && !broken.heard && matches!(broken.by, BrokenBy::Closed(_));
+        let body = broken.body;
+        Failed {
+            fault: Fault::target(code, detail),
+            body,
+            sent: broken.sent,
+            idempotent_retry: again,
+            stale,
+        }
+    }
+
+    fn explain_h2(&self, broken: h2::Broken) -> Failed {
+        if let Some(failure) = &broken.late {
+            let fault = dial::refused(&self.processor.shared, failure);
+            return Failed {
+                fault,
+                body: broken.body,
+                sent: false,
+                idempotent_retry: true,
+                stale: false,
+            };
+        }
+        let detail = format!("{}: {}", self.target.name, broken.by);
+        let code = match broken.by {
+            h2::BrokenBy::RequestBody(_) => {
+                return Failed::for_good(Fault::router(FaultCode::BadRequest, detail));
+            }
+            h2::BrokenBy::Unsendable(_) => {
+                let fault = Fault::router(FaultCode::BadRequest, detail);
+                return Failed {
+                    fault,
+                    body: None,
+                    sent: false,
+                    idempotent_retry: false,
+                    stale: false,
+                };
+            }
+            h2::BrokenBy::SendTimedOut | h2::BrokenBy::ReadTimedOut => FaultCode::GatewayTimeout,
+            h2::BrokenBy::Protocol(_) if broken.mad => FaultCode::BadTargetAnswer,
+            h2::BrokenBy::Protocol(_) => FaultCode::UnexpectedEOFAtTarget,
+        };
+        Failed {
+            fault: Fault::target(code, detail),
+            body: broken.body,
+            sent: !broken.unprocessed,
+            idempotent_retry: !broken.mad,
+            // The same target on another connection: a GOAWAY says nothing about its health.
+            stale: broken.unprocessed,
+        }
+    }
+}
+
+fn note_connection(facts: &mut TargetFacts, known: &Facts, reused: bool) {
+    facts.address = Some(known.address);
+    facts.tls.clone_from(&known.tls);
+    facts.reused = reused;
 }
 
 /// Makes the hop's answer; the connection goes home now or at the body's end.
@@ -124,67 +311,3 @@ fn respond(answer: Answer, home: Home) -> Response {
         target: TargetFacts::default(),
     }
 }
-
-/// The pool's shelf for this target.
-fn shelf(processor: &Processor, plan: &Plan, target: &Target) -> Rc<Shelf> {
-    let mut last = target.shelf.borrow_mut();
-    if let Some((_, shelf)) = last.as_ref() {
-        return shelf.clone();
-    }
-    let h2 = plan.upstream.scheme().is_h2();
-    let key = PoolKey {
-        host: target.node.host.clone(),
-        port: target.node.port,
-        h2,
-        tls: None,
-    };
-    let shelf = processor.pool.shelf(&key);
-    *last = Some((key, shelf.clone()));
-    shelf
-}
-
-async fn connect(processor: &Processor, plan: &Plan, target: &Target) -> Result<Leg, Fault> {
-    if plan.upstream.scheme() != Scheme::Http {
-        return Err(Fault::processor(
-            FaultCode::SslHandshakeFailed,
-            "not implemented",
-        ));
-    }
-    let (stream, address) =
-        dial::tcp(&processor.shared, &target.node, plan.timeouts.connect).await?;
-    let connection = Box::new(Connection::new(Stream::Plain(stream)));
-    Ok(Leg {
-        connection,
-        facts: Rc::new(Facts { address, tls: None }),
-    })
-}
-
-/// What a broken exchange means for the client, the target's health and another try.
-fn explain(broken: Broken, reused: bool, target: &Target) -> Failed {
-    let name = &target.name;
-    let detail = format!("{name}: {}", broken.by);
-    let (fault, idempotent_retry) = match &broken.by {
-        BrokenBy::Closed(_) => (
-            Fault::target(FaultCode::UnexpectedEOFAtTarget, detail),
-            !broken.heard,
-        ),
-        BrokenBy::BadAnswer(_) => (Fault::target(FaultCode::BadTargetAnswer, detail), false),
-        BrokenBy::SendTimedOut | BrokenBy::ReadTimedOut => (
-            Fault::target(FaultCode::GatewayTimeout, detail),
-            !broken.heard,
-        ),
-        BrokenBy::RequestBody(_) => (Fault::router(FaultCode::BadRequest, detail), false),
-    };
-    let closed = matches!(broken.by, BrokenBy::Closed(_));
-    let fatal = matches!(broken.by, BrokenBy::RequestBody(_) | BrokenBy::BadAnswer(_));
-    Failed {
-        fault,
-        body: broken.body.filter(|_| !fatal),
-        sent: broken.sent,
-        idempotent_retry,
-        stale: closed && reused && !broken.heard,
-    }
-}
-
-#[allow(dead_code, reason = "used with TLS")]
-const LATE: Cause = Cause::Unknown;

@@ -1,4 +1,5 @@
-//! An answer's body that takes its connection back to the pool at its end.
+//! Answers' bodies that undo something at their end: [`Returning`] takes its connection back to the pool, [`Counted`]
+//! lets the target have one request less.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -11,6 +12,7 @@ use http_body::{Frame, SizeHint};
 use crate::body::BodyError;
 use crate::http1::client::{Connection, Download};
 use crate::processor::endpoint::InFlight;
+use crate::processor::h2::Streaming;
 use crate::processor::pool::{Facts, Leg, Shelf};
 
 /// Where a connection belongs.
@@ -19,8 +21,7 @@ pub(super) struct Home {
     pub(super) facts: Rc<Facts>,
     pub(super) bounds: KeepalivePool,
     /// The request counts as in flight until the answer's end.
-    #[allow(dead_code, reason = "held for its drop")]
-    pub(super) in_flight: InFlight,
+    pub(super) _in_flight: InFlight,
 }
 
 impl Home {
@@ -75,5 +76,42 @@ impl http_body::Body for Returning {
 
     fn size_hint(&self) -> SizeHint {
         self.download.remaining()
+    }
+}
+
+/// An HTTP/2 answer's body. The shelf stays in use until its end.
+pub(super) struct Counted {
+    streaming: Streaming,
+    _in_flight: InFlight,
+    _shelf: Rc<Shelf>,
+}
+
+impl Counted {
+    pub(super) const fn new(streaming: Streaming, in_flight: InFlight, shelf: Rc<Shelf>) -> Self {
+        Self {
+            streaming,
+            _in_flight: in_flight,
+            _shelf: shelf,
+        }
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.streaming).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.streaming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.streaming.size_hint()
     }
 }

@@ -1,0 +1,173 @@
+//! The way to a target for one request: names, identity and trust, which together say what connections may be used.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use control::object::{Material, SniChoice, Upstream};
+
+use crate::alert::{Cause, Hop};
+use crate::fault::{Fault, FaultCode};
+use crate::hop::{Request, TargetTls};
+use crate::processor::Processor;
+use crate::processor::dial::{self, Dialled, Handshake};
+use crate::processor::endpoint::Target;
+use crate::processor::host::{self, TlsName};
+use crate::processor::pool::{Facts, PoolKey, Shelf, TlsKey};
+
+/// See the module.
+pub(super) struct Way<'a> {
+    upstream: &'a Upstream,
+    target: &'a Target,
+    tls: Option<WayTls<'a>>,
+}
+
+struct WayTls<'a> {
+    name: TlsName<'a>,
+    identity: Option<Arc<Material>>,
+    verify: bool,
+}
+
+impl<'a> Way<'a> {
+    /// The way of `request` to `target`, which gets `host` as Host.
+    pub(super) fn to(
+        processor: &Processor,
+        request: &Request,
+        upstream: &'a Upstream,
+        target: &'a Target,
+        host: &'a [u8],
+    ) -> Result<Self, Fault> {
+        if !upstream.scheme().is_tls() {
+            return Ok(Self {
+                upstream,
+                target,
+                tls: None,
+            });
+        }
+        let missing = |detail| {
+            Fault::processor(FaultCode::ConfigMissingMaterial, detail)
+                .because(Cause::ConfigMissingMaterial)
+        };
+        let identity = request
+            .snapshot
+            .identity(upstream)
+            .map_err(|e| missing(e.to_string()))?;
+        let policy = upstream.tls();
+        let Some(name) = host::tls_name(&policy.sni, host) else {
+            return Err(Fault::processor(
+                FaultCode::SslHandshakeFailed,
+                "the Host is no name to verify",
+            )
+            .because(Cause::ServerCertHostnameMismatch));
+        };
+        let verify = policy.verify.unwrap_or(processor.shared.verify);
+        Ok(Self {
+            upstream,
+            target,
+            tls: Some(WayTls {
+                name,
+                identity,
+                verify,
+            }),
+        })
+    }
+
+    /// The pool's shelf for exactly this way.
+    pub(super) fn shelf(&self, processor: &Processor) -> Rc<Shelf> {
+        let mut last = self.target.shelf.borrow_mut();
+        if let Some((key, shelf)) = last.as_ref()
+            && self.is(key)
+        {
+            return shelf.clone();
+        }
+        let key = self.key();
+        let shelf = processor.pool.shelf(&key);
+        *last = Some((key, shelf.clone()));
+        shelf
+    }
+
+    /// Whether `key` is this way's, without making one.
+    fn is(&self, key: &PoolKey) -> bool {
+        let tls = match (&self.tls, &key.tls) {
+            (None, None) => true,
+            (Some(ours), Some(key)) => {
+                key.verify_name == ours.name.verify
+                    && key.sni == ours.name.sni.is_some()
+                    && key.verify == ours.verify
+                    && key.policy == self.upstream.tls().policy
+                    && key.identity.as_ref() == ours.identity.as_ref().map(|m| m.identity())
+            }
+            _ => false,
+        };
+        // Host and port are the target's own, whose shelf this is.
+        tls && key.h2 == self.upstream.scheme().is_h2()
+    }
+
+    fn key(&self) -> PoolKey {
+        let node = &self.target.node;
+        let tls = self.tls.as_ref().map(|tls| TlsKey {
+            verify_name: tls.name.verify.to_owned(),
+            sni: tls.name.sni.is_some(),
+            verify: tls.verify,
+            policy: self.upstream.tls().policy,
+            identity: tls.identity.as_ref().map(|m| *m.identity()),
+        });
+        PoolKey {
+            host: node.host.clone(),
+            port: node.port,
+            h2: self.upstream.scheme().is_h2(),
+            tls,
+        }
+    }
+
+    /// A new connection.
+    pub(super) async fn dial(
+        &self,
+        processor: &Processor,
+        limit: std::time::Duration,
+    ) -> Result<(Dialled, Rc<Facts>), Fault> {
+        let shared = &processor.shared;
+        let h2 = self.upstream.scheme().is_h2();
+        let tls = match &self.tls {
+            None => None,
+            Some(tls) => {
+                let config = shared
+                    .tls
+                    .config(self.upstream.tls(), tls.identity.as_ref(), tls.verify, h2)
+                    .map_err(|failure| dial::refused(shared, &failure))?;
+                let sni = if self.upstream.tls().sni == SniChoice::Off {
+                    None
+                } else {
+                    tls.name.sni
+                };
+                Some(Handshake {
+                    config,
+                    name: TlsName {
+                        verify: tls.name.verify,
+                        sni,
+                    },
+                    h2,
+                })
+            }
+        };
+        let dialled = dial::dial(shared, &self.target.node, limit, tls).await?;
+        let tls = dialled.session.as_ref().map(|s| {
+            Arc::new(TargetTls {
+                version: s.version,
+                cipher: s.cipher,
+                sni: s.sni.clone(),
+                resumed: s.resumed,
+                client_cert: s.client_cert,
+            })
+        });
+        let open = shared
+            .metrics
+            .connection(Hop::Southbound, if h2 { "h2" } else { "http/1.1" });
+        let facts = Facts {
+            address: dialled.address,
+            tls,
+            session: dialled.session.clone(),
+            _open: open,
+        };
+        Ok((dialled, Rc::new(facts)))
+    }
+}

@@ -1,0 +1,89 @@
+//! A target's stream under hyper, watched until the first byte came: what fails before that is a late refusal of our TLS
+//! handshake, and h2 would turn it into text.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::alert::TlsFailure;
+use crate::tls::Stream;
+use crate::tls::client::TargetSession;
+
+/// What was seen before the first byte.
+#[derive(Default)]
+pub(super) struct Seen {
+    proven: Cell<bool>,
+    late: RefCell<Option<TlsFailure>>,
+}
+
+impl Seen {
+    /// The target refused our handshake after we took it for done.
+    pub(super) fn late(&self) -> Option<TlsFailure> {
+        self.late.borrow().clone()
+    }
+}
+
+/// See the module.
+pub(super) struct Observed {
+    pub(super) stream: Stream,
+    pub(super) session: Option<TargetSession>,
+    pub(super) seen: Rc<Seen>,
+}
+
+impl AsyncRead for Observed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if !self.seen.proven.get()
+            && let Poll::Ready(outcome) = &outcome
+        {
+            match (outcome, &self.session) {
+                (Ok(()), _) => self.seen.proven.set(true),
+                (Err(error), Some(session)) => {
+                    if let Some(failure) = session.late_failure(error) {
+                        self.seen.late.replace(Some(failure));
+                    }
+                }
+                (Err(_), None) => {}
+            }
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Observed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is taken, on a fresh Debian 12 with Rust: tools, format, lints, shape, tests.
+# The last line of output is the summary of the tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+stop() { printf 'run.sh: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        stop "needs root or sudo for: $*"
+    fi
+}
+
+# command:package. The tests start etcd and nginx themselves, on ports of their own.
+missing=()
+for pair in protoc:protobuf-compiler cc:gcc etcd:etcd-server etcdctl:etcd-client nginx:nginx-light \
+    openssl:openssl curl:curl python3:python3; do
+    PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    command -v apt-get >/dev/null || stop "please install ${missing[*]}; this system has no apt-get"
+    say "installing ${missing[*]}"
+    as_root apt-get update -qq
+    # Debian starts what it installs. RUNLEVEL=1 makes its scripts leave the services alone; what was not installed
+    # by us is not touched.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    for service in etcd nginx; do
+        case " ${missing[*]} " in
+            *" $service-"*) as_root systemctl disable --now "$service" >/dev/null 2>&1 || true ;;
+        esac
+    done
+fi
+export PATH="$PATH:/usr/sbin"
+
+command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
+command -v cargo >/dev/null || stop "Rust is missing: see https://rustup.rs"
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+if ! cargo nextest --version >/dev/null 2>&1; then
+    say "installing cargo-nextest"
+    cargo install cargo-nextest --locked
+    PATH="$HOME/.cargo/bin:$PATH"
+fi
+
+say "format"
+cargo fmt --all --check
+say "shape of the source"
+tests/shape.sh
+say "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+say "the program that the black-box tests start"
+cargo build --locked --package edge --bin sallyport
+say "tests"
+code=0
+# Held back, so that the summary is the last line even when failures are listed after it.
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+cargo nextest run --workspace --locked --no-fail-fast "$@" 2>&1 | tee "$output" || code=$?
+summary=$(sed 's/\x1b\[[0-9;]*m//g' "$output" | grep -E '^ *Summary \[' | tail -n 1) || true
+[ "$code" -eq 0 ] && [ "$(sed 's/\x1b\[[0-9;]*m//g' "$output" | tail -n 1)" = "$summary" ] || printf '%s\n' "${summary:-no test ran}"
+exit "$code"
