@@ -46,6 +46,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// The drain signal.
     pub drain: Drain,
+    /// `--node-id`.
+    pub node: Arc<str>,
     /// Name used for clients that send none.
     pub fallback_sni: Option<String>,
     /// Connections open on all threads, and handshakes running on them.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::{header, request};
+use http::{Version, header, request};
 
 use super::client::Client;
+use crate::tls::ClientCert;
 
 /// A request as `vars` sees it.
 pub(super) struct Variables<'a> {
@@ -39,7 +40,17 @@ impl<'a> Variables<'a> {
             "host" => self.host.into(),
             "request_method" => self.parts.method.as_str().into(),
             "scheme" => self.client.scheme().into(),
+            "https" => (if self.client.tls.is_some() { "on" } else { "" }).into(),
+            "server_name" => self.host.into(),
+            "server_addr" => self.client.local.ip().to_string().into(),
+            "server_protocol" => match self.parts.version {
+                Version::HTTP_10 => "HTTP/1.0",
+                Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
+            }
+            .into(),
             "args" | "query_string" => query()?.into(),
+            "hostname" => self.client.node.as_ref().into(),
             "is_args" => (if query().is_some() { "?" } else { "" }).into(),
             "remote_addr" => self.client.peer.ip().to_string().into(),
             "remote_port" => self.client.peer.port().to_string().into(),
@@ -96,6 +107,19 @@ impl<'a> Variables<'a> {
 mod tests {
     use super::*;
 
+    /// A variable that validation lets through and nobody provides would make its routes never match, silently.
+    #[test]
+    fn every_variable_that_vars_may_name_is_provided() {
+        let source = include_str!("variables.rs");
+        for name in control::object::vars::KNOWN {
+            assert!(
+                source.contains(&format!("\"{name}\" =>"))
+                    || source.contains(&format!("\"{name}\" |")),
+                "{name}"
+            );
+        }
+    }
+
     #[test]
     fn variables_have_their_nginx_values() {
         let parts = http::Request::builder()
@@ -110,6 +134,7 @@ mod tests {
         let client = Client::new(
             "9.9.9.9:5".parse().unwrap(),
             "8.8.8.8:9080".parse().unwrap(),
+            &"node-1".into(),
             None,
         );
         let v = Variables {
