@@ -1,6 +1,14 @@
 //! The etcd store and synchronising with it, against real etcds: what a cluster's nodes meet in a bad week.
 //! Needs `etcd` and `etcdctl` (3.4 or later) in the path.
 
+// Helpers of tests panic as tests do; a scenario reads best in one piece.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::too_many_lines,
+    missing_docs
+)]
+
 #[path = "store/etcd.rs"]
 mod etcd;
 
