@@ -56,9 +56,9 @@ pub enum Answer {
     /// Say nothing, hold the connection.
     Hang,
     /// Wait until the test lets go, then do this.
-    Hold(Arc<Notify>, Box<Answer>),
+    Hold(Arc<Notify>, Box<Self>),
     /// Wait, then do this.
-    After(Duration, Box<Answer>),
+    After(Duration, Box<Self>),
     /// 200 with a body of so many bytes.
     Stream(u64),
     /// 101, then send back whatever comes.

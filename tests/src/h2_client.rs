@@ -16,6 +16,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -146,6 +147,29 @@ impl H2Client {
         Ok(stream)
     }
 
+    /// Sends a header list whose block is not finished.
+    pub async fn begin_unfinished(&mut self, fields: &[(&str, &[u8])]) -> io::Result<u32> {
+        let stream = self.next_stream;
+        self.next_stream += 2;
+        let block = fields
+            .iter()
+            .flat_map(|(name, value)| literal(name.as_bytes(), value))
+            .collect::<Vec<_>>();
+        self.send(HEADERS, END_STREAM, stream, &block).await?;
+        Ok(stream)
+    }
+
+    /// Goes on with an unfinished header list by one field, without ending it.
+    pub async fn continue_headers(
+        &mut self,
+        stream: u32,
+        name: &str,
+        value: &[u8],
+    ) -> io::Result<()> {
+        self.send(CONTINUATION, 0, stream, &literal(name.as_bytes(), value))
+            .await
+    }
+
     /// Reads until this stream is over; small bodies only (no window updates are sent).
     pub async fn outcome(&mut self, stream: u32) -> Outcome {
         let mut outcome = Outcome::default();
@@ -242,7 +266,7 @@ fn status(block: &[u8]) -> Option<u16> {
     };
     match *block.first()? {
         byte @ 0x88..=0x8e => Some([200, 204, 206, 304, 400, 404, 500][usize::from(byte - 0x88)]),
-        byte if matches!(byte, 0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e) => {
+        0x48..=0x4e | 0x08..=0x0e | 0x18..=0x1e => {
             let length = usize::from(block.get(1)? & 0x7f);
             let text = block.get(2..2 + length)?;
             let digits = if block[1] & 0x80 == 0 {

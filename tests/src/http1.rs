@@ -143,14 +143,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Reads more bytes; 0 at the end of the stream.
     async fn fill(&mut self) -> io::Result<usize> {
-        let mut chunk = [0; 16 << 10];
-        let count = tokio::time::timeout(PATIENCE, self.stream.read(&mut chunk))
+        self.buffer.reserve(16 << 10);
+        tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer))
             .await
-            .map_err(|_| {
-                io::Error::new(io::ErrorKind::TimedOut, "no bytes came for half a minute")
-            })??;
-        self.buffer.extend_from_slice(&chunk[..count]);
-        Ok(count)
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no bytes came for half a minute"))?
     }
 
     async fn need(&mut self) -> io::Result<()> {

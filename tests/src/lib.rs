@@ -22,4 +22,5 @@ pub mod process;
 pub mod shape;
 pub mod target;
 pub mod tls_client;
+pub mod tls_server;
 pub mod wait;

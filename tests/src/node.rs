@@ -325,14 +325,14 @@ impl Node {
         self.launch.start().await
     }
 
-    /// Resident memory in kilobytes.
-    pub fn resident_kb(&self) -> u64 {
+    /// The most resident memory it ever had, in kilobytes.
+    pub fn peak_resident_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()))
             .expect("a live process");
         let line = status
             .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("VmRSS");
+            .find(|line| line.starts_with("VmHWM:"))
+            .expect("VmHWM");
         line.split_whitespace()
             .nth(1)
             .and_then(|count| count.parse().ok())
