@@ -1,7 +1,10 @@
 //! Look-ups and changes among 100,000 SSL objects and 100,000 routes. Targets: a look-up under 200 ns, one change under
 //! 20 µs. Each look-up takes the next of 4,096 questions, so that caches see more than one name.
 
-#![allow(clippy::expect_used, reason = "a benchmark without its population has nothing to say")]
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark without its population has nothing to say"
+)]
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};

@@ -98,16 +98,12 @@ fn run(config: ServeConfig) -> anyhow::Result<()> {
         // Before the node: a signal during a slow start must not be lost.
         let signals = Signals::listen().context("signals cannot be listened to")?;
         let node = Node::start(config).await?;
-        let at = |wanted| {
-            let found = node.addresses().iter().find(|(name, _)| *name == wanted);
-            found.map(|(_, address)| tracing::field::display(address))
-        };
-        // One line with all of them: scripts and tests wait for it.
+        let at = node.addresses();
         tracing::info!(
-            http = at("http"),
-            https = at("https"),
-            admin = at("admin"),
-            metrics = at("metrics"),
+            http = at.http.map(display),
+            https = at.https.map(display),
+            admin = at.admin.map(display),
+            metrics = at.metrics.map(display),
             "listening"
         );
         node.run_until(signals.first()).await;

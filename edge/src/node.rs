@@ -31,8 +31,8 @@ use crate::drain::Drain;
 use crate::metrics::Metrics;
 use crate::router::listener::{self, Gate};
 use crate::status::{self, ConfigState, Facts, Identity};
-use crate::tls::ServerTls;
 use crate::tls::tickets::TicketKeys;
+use crate::tls::{ClientTls, ServerTls};
 use crate::{processor, router};
 use threads::{Sockets, Threads};
 
@@ -43,11 +43,24 @@ const EMBEDDED_PREFIX: &str = "/apisix";
 
 /// A running node.
 pub struct Node {
-    addresses: Vec<(&'static str, SocketAddr)>,
+    addresses: Addresses,
     drain: Drain,
     drain_timeout: Duration,
     threads: Threads,
     log: AccessLog,
+}
+
+/// Bound addresses; `None` is a listener that is off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses {
+    /// Plain HTTP.
+    pub http: Option<SocketAddr>,
+    /// TLS.
+    pub https: Option<SocketAddr>,
+    /// Admin API.
+    pub admin: Option<SocketAddr>,
+    /// Metrics and status.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Why a node does not start: one line that says what and where.
@@ -97,22 +110,16 @@ impl Node {
         let sockets = Sockets::bind(&config)?;
         let admin = bind("admin", config.admin()).await?;
         let pages = bind("metrics", config.metrics()).await?;
-        let mut addresses = sockets.addresses();
-        addresses.extend(
-            admin
-                .as_ref()
-                .and_then(|l| Some(("admin", l.local_addr().ok()?))),
-        );
-        addresses.extend(
-            pages
-                .as_ref()
-                .and_then(|l| Some(("metrics", l.local_addr().ok()?))),
-        );
+        let addresses = Addresses {
+            admin: admin.as_ref().and_then(|l| l.local_addr().ok()),
+            metrics: pages.as_ref().and_then(|l| l.local_addr().ok()),
+            ..sockets.addresses()
+        };
 
         let store = Arc::new(store(&config, &keyring).await?);
         let live = start_sync(&config, &keyring, &store, &metrics).await;
         let shared = router_shared(&config, &live, &metrics, &drain)?;
-        let processor = processor_shared(&config, &live, &metrics);
+        let processor = processor_shared(&config, &metrics);
         let threads = if config.roles().data_plane() {
             Threads::start(&config, sockets, &shared, &processor, &log)?
         } else {
@@ -131,6 +138,7 @@ impl Node {
             Arc::clone(&live.status),
             metrics,
         ));
+        tokio::spawn(processor::run_health(processor, Arc::clone(&live.snapshot)));
         tokio::spawn(live.follower.run());
         Ok(Self {
             addresses,
@@ -141,8 +149,8 @@ impl Node {
         })
     }
 
-    /// Bound addresses by listener.
-    pub fn addresses(&self) -> &[(&'static str, SocketAddr)] {
+    /// Where it listens.
+    pub const fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
@@ -238,17 +246,15 @@ fn router_shared(
     }))
 }
 
-fn processor_shared(
-    config: &ServeConfig,
-    live: &Live,
-    metrics: &Arc<Metrics>,
-) -> Arc<processor::Shared> {
-    let _ = (live, metrics);
+fn processor_shared(config: &ServeConfig, metrics: &Arc<Metrics>) -> Arc<processor::Shared> {
     let verify = config.upstream_verify() == UpstreamVerify::Strict;
+    let cold = tokio::runtime::Handle::current();
     Arc::new(processor::Shared::new(
+        Arc::new(ClientTls::new()),
+        Arc::clone(metrics),
         config.limits(),
         verify,
-        tokio::runtime::Handle::current(),
+        cold,
     ))
 }
 

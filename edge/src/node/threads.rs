@@ -1,14 +1,14 @@
 //! The data-plane threads: each has a runtime, listening sockets, a router, a processor and pools of its own, so that
 //! nothing is locked on the way of a request.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::task::LocalSet;
 
-use super::{StartError, bind_each};
+use super::{Addresses, StartError, bind_each};
 use crate::access_log::AccessLog;
 use crate::cli::ServeConfig;
 use crate::limits::Limits;
@@ -36,14 +36,13 @@ impl Sockets {
         })
     }
 
-    pub(super) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
-        let first = |name, all: &[TcpListener]| {
-            all.first().and_then(|l| Some((name, l.local_addr().ok()?)))
-        };
-        first("http", &self.http)
-            .into_iter()
-            .chain(first("https", &self.https))
-            .collect()
+    pub(super) fn addresses(&self) -> Addresses {
+        let first = |all: &[TcpListener]| all.first().and_then(|l| l.local_addr().ok());
+        Addresses {
+            http: first(&self.http),
+            https: first(&self.https),
+            ..Addresses::default()
+        }
     }
 }
 
