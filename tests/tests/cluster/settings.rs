@@ -17,7 +17,7 @@ async fn bad_flags_and_files_end_with_2_and_one_line_that_names_them() {
         ("--store", "mysql://x", "store"),
         ("--handshake-timeout", "soon", "handshake-timeout"),
         ("--upstream-verify", "maybe", "upstream-verify"),
-        ("--threads", "-1", "threads"),
+        ("--threads", "0", "threads"),
         ("--fallback-sni", "a b", "fallback-sni"),
         ("--role", "king", "role"),
         ("--keyring-file", "/no/such/file", "keyring-file"),
