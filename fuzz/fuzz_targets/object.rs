@@ -6,11 +6,21 @@ use control::seal::Keyring;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choice, value)) = input.split_first() else { return };
+    let Some((choice, value)) = input.split_first() else {
+        return;
+    };
     let kind = Kind::ALL[usize::from(*choice) % Kind::ALL.len()];
     let keyring = Keyring::default();
     let env = |name: &str| (name.len() < 4).then(|| name.repeat(40));
-    if let Err(refusal) = read(kind, "1", value, &ReadContext { keyring: &keyring, env: &env }) {
+    if let Err(refusal) = read(
+        kind,
+        "1",
+        value,
+        &ReadContext {
+            keyring: &keyring,
+            env: &env,
+        },
+    ) {
         assert!(!refusal.reason.is_empty());
     }
 });

@@ -15,7 +15,10 @@ fuzz_target!(|text: &[u8]| {
         }
         (Err(error), Ok(_)) => panic!("strict JSON was refused: {error}"),
         (Err(error), Err(_)) => {
-            let line = text.split(|b| *b == b'\n').nth(error.line - 1).expect("the line is in the text");
+            let line = text
+                .split(|b| *b == b'\n')
+                .nth(error.line - 1)
+                .expect("the line is in the text");
             assert!(error.column >= 1 && error.column <= line.len() + 1);
         }
     }

@@ -84,7 +84,15 @@ impl Fault {
         if let Some(name) = &self.about {
             join(&mut field, name);
         }
-        let reason = if self.schema {
+        // A key pasted into the wrong place must not come back in the sentence about that place.
+        let pem = |text: &str| text.contains("-----BEGIN");
+        if pem(&field) || pem(&nesting) {
+            field.clear();
+            nesting.clear();
+        }
+        let reason = if pem(&self.reason) || field.is_empty() && !self.steps.is_empty() {
+            format!("invalid configuration: {nesting}PEM text is out of place here")
+        } else if self.schema {
             format!("invalid configuration: {nesting}{}", self.reason)
         } else {
             self.reason

@@ -191,6 +191,7 @@ fn refusals_in_apisix_words() {
     let noise = "x".repeat(200);
     let then = "invalid configuration: then clause did not match";
     let no_cert = "failed to parse cert: PEM_read_bio_X509_AUX() failed";
+    let sealed = "failed to decrypt previous encrypted key";
     let no_key = "failed to parse key: PEM_read_bio_PrivateKey() failed";
     for (changes, field, reason) in [
         (json!({"sni": null}), "sni", then),
@@ -230,7 +231,7 @@ fn refusals_in_apisix_words() {
             "invalid configuration: property \"id\" validation failed: object matches none of the required",
         ),
         (json!({"cert": noise}), "cert", no_cert),
-        (json!({"key": noise}), "key", no_key),
+        (json!({"key": noise}), "key", sealed),
         (json!({"cert": key}), "cert", no_cert),
         (json!({"key": cert}), "key", no_key),
         (json!({"cert": cut}), "cert", no_cert),
@@ -248,7 +249,7 @@ fn refusals_in_apisix_words() {
         (
             json!({"certs": [cert], "keys": [noise]}),
             "keys[0]",
-            "failed to handle cert-key pair[1]: failed to parse key: PEM_read_bio_PrivateKey() failed",
+            "failed to handle cert-key pair[1]: failed to decrypt previous encrypted key",
         ),
         (
             json!({"client": {"ca": noise}}),

@@ -132,6 +132,27 @@ fn null_is_no_value_for_any_member() {
 }
 
 #[test]
+fn a_key_in_the_wrong_member_is_not_quoted() {
+    let (cert, key) = pair();
+    for (kind, value) in [
+        (Kind::Ssl, json!({"sni": key, "cert": cert, "key": key})),
+        (Kind::Route, json!({"uri": key, "upstream_id": 1})),
+        (
+            Kind::Route,
+            json!({"uri": "/", "vars": [["uri", "~~", format!("({key}")]], "upstream_id": 1}),
+        ),
+        (Kind::Upstream, json!({"nodes": {key: 1}})),
+    ] {
+        let refusal = try_read(kind, &value).unwrap_err();
+        assert!(
+            !key.lines()
+                .any(|line| refusal.reason.contains(line) || refusal.field.contains(line)),
+            "{refusal:?}"
+        );
+    }
+}
+
+#[test]
 fn a_value_that_is_not_json_says_where() {
     for kind in Kind::ALL {
         let refusal = read(kind, "1", b"{\n\"a\" 1}", &context()).unwrap_err();

@@ -239,7 +239,7 @@ fn refusals() {
             "tls",
             json!({"client_cert": cert, "client_key": "x".repeat(64)}),
             "tls.client_key",
-            "failed to parse key",
+            "failed to decrypt previous encrypted key",
         ),
         (
             "tls",

@@ -266,12 +266,12 @@ fn paths_as_apisix_reads_them() {
 #[test]
 fn the_first_candidate_whose_conditions_hold() {
     let s = snapshot(vec![
-        route("1", &[], &["/"]).with("methods", &["POST"]).set(),
+        route("1", &[], &["/"]).with("methods", ["POST"]).set(),
         route("2", &[], &["/"])
-            .with("remote_addrs", &["10.0.0.0/8"])
+            .with("remote_addrs", ["10.0.0.0/8"])
             .set(),
         route("3", &[], &["/"])
-            .with("remote_addrs", &["192.0.2.0/24"])
+            .with("remote_addrs", ["192.0.2.0/24"])
             .with("priority", -1)
             .set(),
         route("4", &[], &["/*"]).set(),

@@ -6,66 +6,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::roles::Roles;
 use super::sources::{ConfigError, Sources};
 use super::store::{self, StoreConfig};
 use super::values::{self, Listener};
 use crate::access_log::Destination;
 use crate::limits::{self, Limits};
-
-/// What a process does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Roles {
-    data_plane: bool,
-    control: bool,
-}
-
-impl Roles {
-    /// Router and processor: in this release they come together.
-    pub const fn data_plane(self) -> bool {
-        self.data_plane
-    }
-    /// Admin API and views.
-    pub const fn control(self) -> bool {
-        self.control
-    }
-    /// The roles' names.
-    pub fn names(self) -> Vec<&'static str> {
-        let data_plane = self
-            .data_plane
-            .then_some(["router", "processor"])
-            .into_iter()
-            .flatten();
-        data_plane
-            .chain(self.control.then_some("control"))
-            .collect()
-    }
-
-    fn read(text: &str) -> Result<Self, String> {
-        let (mut router, mut processor, mut control) = (false, false, false);
-        for role in text.split(',').map(str::trim) {
-            match role {
-                "all" => (router, processor, control) = (true, true, true),
-                "router" => router = true,
-                "processor" => processor = true,
-                "control" => control = true,
-                _ => {
-                    return Err(format!(
-                        "`{role}` is no role: router, processor, control, all"
-                    ));
-                }
-            }
-        }
-        if router != processor {
-            return Err(
-                "router and processor apart are not in this release: name both, or all".to_owned(),
-            );
-        }
-        Ok(Self {
-            data_plane: router,
-            control,
-        })
-    }
-}
 
 /// Default for targets' certificates (`--upstream-verify`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -218,14 +164,7 @@ impl ServeConfig {
     pub(super) fn from_sources(s: &Sources) -> Result<Self, ConfigError> {
         let data_dir = s.read_or("data-dir", PathBuf::from("./sallyport-data"), path)?;
         let config = Self {
-            roles: s.read_or(
-                "role",
-                Roles {
-                    data_plane: true,
-                    control: true,
-                },
-                Roles::read,
-            )?,
+            roles: s.read_or("role", Roles::ALL, Roles::read)?,
             store: store::read(s, &data_dir)?,
             listeners: listeners(s)?,
             hop: HopSettings {

@@ -5,6 +5,7 @@ pub mod client;
 pub mod config;
 pub mod files;
 pub mod objects;
+mod roles;
 pub mod serve;
 mod sources;
 pub mod status;
@@ -14,6 +15,7 @@ pub mod validate;
 pub mod values;
 
 pub use config::ServeConfig;
+pub use roles::Roles;
 pub use sources::ConfigError;
 
 /// An edge proxy that terminates and originates mTLS and says why a handshake failed.

@@ -262,6 +262,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn well_formed_heads() {
         let cases: [(&[u8], u16, Framing, bool); 12] = [
             (
@@ -342,6 +343,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn malformed_heads() {
         let cases: [(&[u8], &str); 21] = [
             (b"SSH-2.0-OpenSSH\r\n", "not an HTTP/1 status line"),

@@ -118,12 +118,13 @@ async fn shake_hands(
 /// Counts a failed handshake and makes it a fault.
 pub(super) fn refused(shared: &Shared, failure: &TlsFailure) -> Fault {
     shared.metrics.handshake_failed(Hop::Southbound, failure);
-    let code = match failure.cause {
-        Cause::HandshakeTimeout => FaultCode::GatewayTimeout,
-        Cause::ConfigMissingMaterial => FaultCode::ConfigMissingMaterial,
-        _ => FaultCode::SslHandshakeFailed,
+    let detail = failure.detail.clone();
+    let fault = match failure.cause {
+        Cause::HandshakeTimeout => Fault::target(FaultCode::GatewayTimeout, detail),
+        Cause::ConfigMissingMaterial => Fault::processor(FaultCode::ConfigMissingMaterial, detail),
+        _ => Fault::target(FaultCode::SslHandshakeFailed, detail),
     };
-    Fault::target(code, failure.detail.clone()).because(failure.cause)
+    fault.because(failure.cause)
 }
 
 /// Connects to one of the node's addresses within `limit`, names looked up within the same time.

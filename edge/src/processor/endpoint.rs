@@ -106,7 +106,7 @@ impl Endpoints {
         let mut states = self.states.borrow_mut();
         states.insert(upstream.key().clone(), state.clone());
         self.built.set(self.built.get().wrapping_add(1));
-        if self.built.get() % CLEAN_EVERY == 0 {
+        if self.built.get().is_multiple_of(CLEAN_EVERY) {
             states.retain(|_, state| state.object.strong_count() > 0);
         }
         state
@@ -155,21 +155,18 @@ impl Endpoint {
                 && (self.weightless || target.node.weight > 0)
                 && !tried.contains(&i)
         };
-        self.groups.iter().find_map(|group| {
-            let chosen = match &group.chooser {
-                Chooser::RoundRobin(state) => state.borrow_mut().next(&group.members, usable),
-                Chooser::Chash(ring) => ring.find(key(), usable),
-                Chooser::LeastConn => choose::least(
-                    &group.members,
-                    usable,
-                    |i| self.targets[i].load_per_weight(),
-                    fastrand::usize(..group.members.len()),
-                ),
-                Chooser::Ewma => {
-                    choose::two(&group.members, usable, |i| self.targets[i].expected_wait())
-                }
-            };
-            chosen
+        self.groups.iter().find_map(|group| match &group.chooser {
+            Chooser::RoundRobin(state) => state.borrow_mut().next(&group.members, usable),
+            Chooser::Chash(ring) => ring.find(key(), usable),
+            Chooser::LeastConn => choose::least(
+                &group.members,
+                usable,
+                |i| self.targets[i].load_per_weight(),
+                fastrand::usize(..group.members.len()),
+            ),
+            Chooser::Ewma => {
+                choose::two(&group.members, usable, |i| self.targets[i].expected_wait())
+            }
         })
     }
 }

@@ -25,37 +25,41 @@ pub(super) async fn run(
     mut request: Request,
 ) -> Result<Response, Box<Failure>> {
     let mut facts = TargetFacts::default();
-    let plan = match request.snapshot.plan(&request.route) {
-        Ok(plan) => plan,
-        Err(missing) => {
-            let fault = Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string())
-                .because(Cause::ConfigMissingMaterial);
-            return Err(Box::new(Failure {
-                fault,
-                target: facts,
-            }));
+    let body = std::mem::take(&mut request.body);
+    match serve(processor, &request, body, &mut facts).await {
+        Ok(mut response) => {
+            response.target = facts;
+            Ok(response)
         }
-    };
-    let upstream = plan.upstream.clone();
+        Err(fault) => Err(Box::new(Failure {
+            fault,
+            target: facts,
+        })),
+    }
+}
+
+async fn serve(
+    processor: &Processor,
+    request: &Request,
+    mut body: Body,
+    facts: &mut TargetFacts,
+) -> Result<Response, Fault> {
+    let plan = request.snapshot.plan(&request.route).map_err(|missing| {
+        Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string())
+            .because(Cause::ConfigMissingMaterial)
+    })?;
+    let upstream = &plan.upstream;
     facts.upstream = Some(upstream.key().clone());
-    let endpoint = processor.endpoints.of(&upstream);
-    let mut body = std::mem::take(&mut request.body);
-    let mut tries = Tries::new(&upstream, request.started);
+    let endpoint = processor.endpoints.of(upstream);
+    let mut tries = Tries::new(upstream, request.started);
     loop {
-        let key = || hash::key(upstream.balance(), &request);
-        let Some(index) = tries
+        let key = || hash::key(upstream.balance(), request);
+        let index = tries
             .same
             .take()
-            .or_else(|| endpoint.pick(&tries.tried, &key))
-        else {
-            let fault = Fault::processor(
-                FaultCode::NoActiveTargets,
-                format!("{} has no node to use", upstream.key()),
-            );
-            return Err(Box::new(Failure {
-                fault: tries.last.unwrap_or(fault),
-                target: facts,
-            }));
+            .or_else(|| endpoint.pick(&tries.tried, &key));
+        let Some(index) = index else {
+            return Err(tries.exhausted(upstream));
         };
         let target = &endpoint.targets[index];
         facts.target = Some(target.name.clone());
@@ -63,38 +67,23 @@ pub(super) async fn run(
             processor,
             plan: &plan,
             target,
-            request: &request,
+            request,
             fresh: tries.fresh,
         };
-        let outcome = attempt.run(body, &mut facts).await;
-        let failed = match outcome {
-            Ok(mut response) => {
-                note(
-                    processor,
-                    &upstream,
-                    target,
-                    Sign::Status(response.head.status.as_u16()),
-                );
-                facts.statuses.push(response.head.status.as_u16());
-                response.target = facts;
+        match attempt.run(body, facts).await {
+            Ok(response) => {
+                let status = response.head.status.as_u16();
+                note(processor, upstream, target, Sign::Status(status));
+                facts.statuses.push(status);
                 return Ok(response);
             }
-            Err(failed) => failed,
-        };
-        if let Some(sign) = failed.sign() {
-            note(processor, &upstream, target, sign);
-        }
-        let reason = failed.reason();
-        match tries.again(index, failed, &request.head.method, &mut facts) {
-            Ok(kept) => {
+            Err(failed) => {
+                if let Some(sign) = failed.sign() {
+                    note(processor, upstream, target, sign);
+                }
+                let reason = failed.reason();
+                body = tries.again(index, failed, &request.head.method, facts)?;
                 processor.shared.metrics.retry(upstream.key(), reason);
-                body = kept;
-            }
-            Err(fault) => {
-                return Err(Box::new(Failure {
-                    fault,
-                    target: facts,
-                }));
             }
         }
     }
@@ -128,6 +117,16 @@ impl Tries {
             fresh: false,
             last: None,
         }
+    }
+
+    /// Nothing is left to try: the last fault, or that there never was a node.
+    fn exhausted(self, upstream: &Upstream) -> Fault {
+        self.last.unwrap_or_else(|| {
+            Fault::processor(
+                FaultCode::NoActiveTargets,
+                format!("{} has no node to use", upstream.key()),
+            )
+        })
     }
 
     /// The body for another try, if one is safe and allowed; else the fault to answer with.

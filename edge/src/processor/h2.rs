@@ -134,7 +134,7 @@ fn explain(line: &Line, error: hyper::Error, unsent: bool, loan: Loan) -> Broken
     let gone = h2.is_some_and(|e| e.is_go_away() && e.is_remote());
     let mad = h2.is_some_and(h2::Error::is_library);
     let late = line.late_failure();
-    if line.is_closed() {
+    if gone || late.is_some() || line.is_closed() {
         line.retire();
     }
     let by = match loan.error() {

@@ -51,3 +51,6 @@ impl Processor {
         exchange::run(self, request).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,9 +167,4 @@ impl Shelf {
             idle.push(Idle { leg, since });
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.idle.borrow().len()
-    }
 }

@@ -31,8 +31,6 @@ pub(super) struct Attempt {
     pub(super) name: Option<ServerName<'static>>,
     /// We showed a certificate.
     pub(super) shown: AtomicBool,
-    /// The peer asked for a certificate.
-    pub(super) asked: AtomicBool,
     good_until: AtomicI64,
 }
 
@@ -42,7 +40,6 @@ impl Attempt {
             verdict: OnceLock::new(),
             name,
             shown: AtomicBool::new(false),
-            asked: AtomicBool::new(false),
             good_until: AtomicI64::new(i64::MAX),
         })
     }

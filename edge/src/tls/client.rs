@@ -20,11 +20,12 @@ use tokio_rustls::TlsConnector;
 
 use super::attempt::Attempt;
 use super::failure::{self, End};
+use super::names::Names;
 use super::tap::Tap;
 use super::verify::anchors::{Anchors, Ends};
 use super::verify::target::TargetVerifier;
 use super::{Stream, linger, suites};
-use crate::alert::{Alert, Cause, Direction, TlsFailure};
+use crate::alert::{Cause, TlsFailure};
 
 /// Configurations kept; beyond it the cache starts afresh.
 const MAX_POLICIES: usize = 4096;
@@ -290,88 +291,11 @@ fn recheck(
     };
     match config.verifier.check(leaf, rest, name, UnixTime::now()) {
         Ok(_) => Ok(()),
-        Err(fault) => {
-            let alert = Some((Alert::CLOSE_NOTIFY, Direction::Sent));
-            Err(TlsFailure {
-                cause: fault.server_cause(),
-                alert,
-                detail: format!("resumed session: {fault}"),
-            })
-        }
-    }
-}
-
-/// The names of one connection.
-struct Names {
-    /// Given to rustls: sent if a host name and SNI is on, and the key of its session store.
-    rustls: ServerName<'static>,
-    /// To verify, where it is another.
-    verify: Option<ServerName<'static>>,
-    /// On the wire.
-    sent: Option<String>,
-}
-
-impl Names {
-    fn resolve(verify_name: &str, sni: Option<&str>) -> Result<Self, TlsFailure> {
-        let parse = |text: &str| {
-            let bare = text
-                .strip_prefix('[')
-                .and_then(|t| t.strip_suffix(']'))
-                .unwrap_or(text);
-            ServerName::try_from(bare.to_ascii_lowercase()).map_err(|_| {
-                failure::internal(format!("{text:?} is neither a host name nor an address"))
-            })
-        };
-        let verify = parse(verify_name)?;
-        let Some(sni) = sni.map(parse).transpose()? else {
-            return Ok(Self {
-                rustls: verify,
-                verify: None,
-                sent: None,
-            });
-        };
-        let sent = match &sni {
-            ServerName::DnsName(name) => Some(name.as_ref().trim_end_matches('.').to_owned()),
-            _ => None,
-        };
-        if sni == verify {
-            return Ok(Self {
-                rustls: verify,
-                verify: None,
-                sent,
-            });
-        }
-        match sent {
-            // An address is never sent; rustls gets the name to verify.
-            None => Ok(Self {
-                rustls: verify,
-                verify: None,
-                sent: None,
-            }),
-            sent => Ok(Self {
-                rustls: sni,
-                verify: Some(verify),
-                sent,
-            }),
-        }
-    }
-
-    /// The name the certificate must be for.
-    fn verified(&self) -> &ServerName<'static> {
-        self.verify.as_ref().unwrap_or(&self.rustls)
-    }
-
-    /// The configuration as it is if rustls would then send what it should and file sessions under the verified name;
-    /// else a copy that does, without sessions.
-    fn settle(&self, tls: &Arc<ClientConfig>) -> Arc<ClientConfig> {
-        let would_send = tls.enable_sni && matches!(self.rustls, ServerName::DnsName(_));
-        if self.verify.is_none() && would_send == self.sent.is_some() {
-            return Arc::clone(tls);
-        }
-        let mut other = ClientConfig::clone(tls);
-        other.enable_sni = self.sent.is_some();
-        other.resumption = Resumption::disabled();
-        Arc::new(other)
+        Err(fault) => Err(TlsFailure {
+            cause: fault.server_cause(),
+            alert: None,
+            detail: format!("resumed session: {fault}"),
+        }),
     }
 }
 
@@ -382,15 +306,11 @@ struct Identity(Option<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Identity {
     fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let attempt = Attempt::current();
-        if let Some(attempt) = &attempt {
-            attempt.asked.store(true, Ordering::Relaxed);
-        }
         let key = self
             .0
             .as_ref()
             .filter(|key| key.key.choose_scheme(schemes).is_some())?;
-        if let Some(attempt) = &attempt {
+        if let Some(attempt) = Attempt::current() {
             attempt.shown.store(true, Ordering::Relaxed);
         }
         Some(Arc::clone(key))

@@ -152,7 +152,12 @@ fn of_certificate(
         return None;
     };
     let alert = alert_of(error);
-    if let Some(fault) = end.attempt.verdict.get().and_then(|v| v.fault.as_ref()) {
+    // The one fault that is not the verifier's: the key did not sign the handshake.
+    let verdict = end.attempt.verdict.get();
+    if let Some(fault) = verdict
+        .and_then(|v| v.fault.as_ref())
+        .filter(|_| *reason != CertificateError::BadSignature)
+    {
         return Some(TlsFailure {
             cause: cause(fault),
             alert,

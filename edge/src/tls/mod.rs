@@ -4,11 +4,13 @@
 //! the one connection type. Who may talk to whom is decided by the objects, what follows from a failure by the roles.
 
 mod attempt;
+mod certificates;
 pub mod client;
 pub mod facts;
 mod failure;
 pub mod hello;
 mod linger;
+mod names;
 pub mod server;
 mod stream;
 mod suites;

@@ -5,10 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use control::object::Ssl;
+use control::object::{Protocols, Ssl};
 use dashmap::DashMap;
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ClientHello as RustlsHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::NoServerSessionStorage;
 use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::attempt::Attempt;
+use super::certificates::{Certificates, Nobody};
 use super::facts::{ClientHello, TLS12, TLS13};
 use super::failure::{self, End};
 use super::hello::Hello;
@@ -122,14 +123,22 @@ impl ServerTls {
         hello: Hello,
         ssl: &Arc<Ssl>,
     ) -> Result<(Stream, TlsFacts), TlsFailure> {
-        if let Some(failure) = unacceptable(&hello.facts, ssl) {
+        if let Some(failure) = unacceptable(&hello.facts, ssl, suites::served(&self.provider, ssl))
+        {
             if let Some((alert, Direction::Sent)) = failure.alert {
                 linger::send(&mut io, alert).await;
             }
             linger::dismiss(io);
             return Err(failure);
         }
-        let policy = self.policy(ssl)?;
+        let policy = match self.policy(ssl) {
+            Ok(policy) => policy,
+            Err(failure) => {
+                linger::send(&mut io, Alert::INTERNAL_ERROR).await;
+                linger::dismiss(io);
+                return Err(failure);
+            }
+        };
         let config = self.for_handshake(&policy, ssl);
         let attempt = Attempt::new(None);
         let Hello { raw, facts } = hello;
@@ -240,7 +249,7 @@ impl fmt::Debug for ServerTls {
 }
 
 /// What rules a hello out, with the alert that is right for it: rustls would answer some of these with another.
-fn unacceptable(hello: &ClientHello, ssl: &Ssl) -> Option<TlsFailure> {
+fn unacceptable(hello: &ClientHello, ssl: &Ssl, protocols: Protocols) -> Option<TlsFailure> {
     let refuse = |cause, alert, detail: String| {
         Some(TlsFailure {
             cause,
@@ -248,7 +257,6 @@ fn unacceptable(hello: &ClientHello, ssl: &Ssl) -> Option<TlsFailure> {
             detail,
         })
     };
-    let protocols = ssl.protocols();
     let shared = |version, ours| ours && hello.offers(version);
     if !shared(TLS13, protocols.tls13) && !shared(TLS12, protocols.tls12) {
         let detail = format!("client offers at most {:#06x}", hello.best_version());
@@ -366,30 +374,4 @@ async fn flush(session: &mut ServerConnection, tap: &mut Tap) {
     let mut bytes = Vec::new();
     while session.wants_write() && session.write_tls(&mut bytes).is_ok() {}
     let _ = tap.write_all(&bytes).await;
-}
-
-/// Picks the certificate whose key can make a signature the client takes.
-#[derive(Debug)]
-struct Certificates(Arc<Ssl>);
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, hello: RustlsHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let schemes = hello.signature_schemes();
-        let mut keys = self.0.material().iter().filter_map(|m| m.certified_key());
-        let first = keys.clone().next();
-        // With none that fits rustls fails by itself, with handshake_failure; without any it would say access_denied.
-        keys.find(|key| key.key.choose_scheme(schemes).is_some())
-            .or(first)
-            .cloned()
-    }
-}
-
-/// Stands in a base configuration, which no handshake uses.
-#[derive(Debug)]
-struct Nobody;
-
-impl ResolvesServerCert for Nobody {
-    fn resolve(&self, _: RustlsHello<'_>) -> Option<Arc<CertifiedKey>> {
-        None
-    }
 }

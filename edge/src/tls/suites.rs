@@ -32,6 +32,19 @@ pub(super) fn versions(
     .collect()
 }
 
+/// The versions an SSL object serves: those that its suites leave.
+pub(super) fn served(all: &CryptoProvider, ssl: &Ssl) -> Protocols {
+    if ssl.ciphers().is_empty() {
+        return ssl.protocols();
+    }
+    let versions = versions(ssl.protocols(), &provider(all, ssl.ciphers()).cipher_suites);
+    let has = |wanted| versions.iter().any(|v| v.version == wanted);
+    Protocols {
+        tls12: has(ProtocolVersion::TLSv1_2),
+        tls13: has(ProtocolVersion::TLSv1_3),
+    }
+}
+
 /// The suites an SSL object serves.
 pub(super) fn of_ssl(all: &CryptoProvider, ssl: &Ssl) -> Vec<u16> {
     let served = provider(all, ssl.ciphers()).cipher_suites;

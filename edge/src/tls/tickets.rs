@@ -294,4 +294,30 @@ mod tests {
         let keys = TicketKeys::new().unwrap();
         assert_eq!(keys.seal(&[1; 32], 7, &vec![0; MAX_SESSION + 1]), None);
     }
+
+    #[tokio::test]
+    async fn a_ticket_is_good_no_longer_than_its_certificates() {
+        let scoped = Scoped {
+            keys: Arc::new(TicketKeys::new().unwrap()),
+            scope: [1; 32],
+        };
+        assert_eq!(scoped.encrypt(b"session"), None, "outside a handshake");
+        for (limit, opens) in [(now() + 60, true), (now() - 1, false)] {
+            let first = Attempt::new(None);
+            first.limit(limit);
+            let ticket = first
+                .run(async { scoped.encrypt(b"session").unwrap() })
+                .await;
+            let second = Attempt::new(None);
+            let session = second.run(async { scoped.decrypt(&ticket) }).await;
+            assert_eq!(session.is_some(), opens);
+            if opens {
+                assert_eq!(
+                    second.good_until(),
+                    limit,
+                    "nor is one issued on its strength"
+                );
+            }
+        }
+    }
 }

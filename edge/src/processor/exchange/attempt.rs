@@ -41,6 +41,17 @@ impl Failed {
         }
     }
 
+    /// Whatever the target.
+    const fn for_good(fault: Fault) -> Self {
+        Self {
+            fault,
+            body: None,
+            sent: false,
+            idempotent_retry: false,
+            stale: false,
+        }
+    }
+
     /// What this says about the target's health; nothing if it is not the target's doing.
     pub(super) const fn sign(&self) -> Option<Sign> {
         match self.fault.code {
@@ -96,7 +107,7 @@ impl Attempt<'_> {
             &host,
         ) {
             Ok(way) => way,
-            Err(fault) => return Err(Failed::unsent(fault, body)),
+            Err(fault) => return Err(Failed::for_good(fault)),
         };
         if self.plan.upstream.scheme().is_h2() {
             return Box::pin(self.over_h2(&way, &host, body, facts)).await;
@@ -219,7 +230,9 @@ impl Attempt<'_> {
                 (FaultCode::GatewayTimeout, !broken.heard)
             }
             BrokenBy::BadAnswer(_) => (FaultCode::BadTargetAnswer, false),
-            BrokenBy::RequestBody(_) => return request_body(detail),
+            BrokenBy::RequestBody(_) => {
+                return Failed::for_good(Fault::router(FaultCode::BadRequest, detail));
+            }
         };
         let stale = reused && !broken.heard && matches!(broken.by, BrokenBy::Closed(_));
         let body = broken.body;
@@ -245,7 +258,9 @@ impl Attempt<'_> {
         }
         let detail = format!("{}: {}", self.target.name, broken.by);
         let code = match broken.by {
-            h2::BrokenBy::RequestBody(_) => return request_body(detail),
+            h2::BrokenBy::RequestBody(_) => {
+                return Failed::for_good(Fault::router(FaultCode::BadRequest, detail));
+            }
             h2::BrokenBy::Unsendable(_) => {
                 let fault = Fault::router(FaultCode::BadRequest, detail);
                 return Failed {
@@ -268,18 +283,6 @@ impl Attempt<'_> {
             // The same target on another connection: a GOAWAY says nothing about its health.
             stale: broken.unprocessed,
         }
-    }
-}
-
-/// The client's side of the exchange failed.
-fn request_body(detail: String) -> Failed {
-    let fault = Fault::router(FaultCode::BadRequest, detail);
-    Failed {
-        fault,
-        body: None,
-        sent: true,
-        idempotent_retry: false,
-        stale: false,
     }
 }
 

@@ -130,11 +130,6 @@ impl Lines {
             !line.is_closed() && !line.retired.get() && (line.streams.get() > 0 || !old)
         });
     }
-
-    /// No line is open.
-    pub(in crate::processor) fn is_empty(&self) -> bool {
-        self.open.borrow().is_empty()
-    }
 }
 
 impl Line {

@@ -1,0 +1,175 @@
+#!/bin/bash
+# Sallyport beside nginx on this machine: requests, and full handshakes with client certificates, for each second of CPU
+# the proxy used (user and system, from /proc). One proxy thread each, pinned to CPU 0; backend and load on CPU 1.
+# TLS 1.3 only, the same P-256 certificate, keep-alive to the same backend, no access log. Rounds are interleaved and
+# their order alternates, so that a change of the machine's mood meets both.
+#
+#     benches/peers/run.sh [ROUNDS] [SECONDS]      SALLYPORT=path/to/sallyport HANDSHAKES=path/to/handshakes
+#
+# Needs wrk, h2load, nginx, openssl, curl, taskset and at least two CPUs. Ends what it started, by process id.
+set -euo pipefail
+
+rounds=${1:-3}
+seconds=${2:-5}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+sallyport=${SALLYPORT:-$root/target/release/sallyport}
+handshakes=${HANDSHAKES:-$root/target/release/handshakes}
+dir=$(mktemp -d)
+started=()
+base=$((20000 + RANDOM % 20000))
+backend=$base nginx_port=$((base + 1)) nginx_mtls=$((base + 2))
+sallyport_port=$((base + 3)) admin=$((base + 4)) metrics=$((base + 5))
+key=bench-$RANDOM$RANDOM
+
+finish() {
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$dir"
+}
+trap finish EXIT
+
+fail() {
+    echo "run.sh: $*" >&2
+    for log in "$dir"/*.log; do [ -s "$log" ] && { echo "--- $log" >&2; tail -5 "$log" >&2; }; done
+    exit 1
+}
+
+for tool in wrk h2load nginx openssl curl taskset "$sallyport" "$handshakes"; do
+    command -v "$tool" >/dev/null || fail "$tool is missing"
+done
+
+# Certificates: a CA, localhost's, a client's.
+issue() { # NAME SUBJECT EXTENSIONS
+    openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$1.key"
+    openssl req -new -key "$dir/$1.key" -subj "/CN=$2" -out "$dir/$1.csr"
+    printf '%b' "$3" >"$dir/$1.ext"
+    openssl x509 -req -in "$dir/$1.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
+        -extfile "$dir/$1.ext" -out "$dir/$1.crt" 2>/dev/null
+}
+openssl ecparam -name prime256v1 -genkey -noout -out "$dir/ca.key"
+openssl req -x509 -new -key "$dir/ca.key" -subj /CN=bench-ca -days 2 -out "$dir/ca.crt"
+issue server localhost 'subjectAltName=DNS:localhost,DNS:mtls.test\nextendedKeyUsage=serverAuth\n'
+issue client client 'subjectAltName=DNS:client\nextendedKeyUsage=clientAuth\n'
+
+# The backend: 200 bytes.
+body=$(printf 'x%.0s' $(seq 200))
+common="daemon off; error_log stderr error; events { worker_connections 4096; }"
+cat >"$dir/backend.conf" <<CONF
+$common worker_processes 1; pid $dir/backend.pid;
+http {
+    access_log off; keepalive_requests 100000000; client_body_temp_path $dir/b1; proxy_temp_path $dir/b2;
+    fastcgi_temp_path $dir/b3; uwsgi_temp_path $dir/b4; scgi_temp_path $dir/b5;
+    server { listen 127.0.0.1:$backend reuseport; location / { default_type text/plain; return 200 "$body"; } }
+}
+CONF
+tls="ssl_certificate $dir/server.crt; ssl_certificate_key $dir/server.key; ssl_protocols TLSv1.3;
+        ssl_session_cache off; ssl_session_tickets off;
+        location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection '';
+            proxy_set_header Host \$host; proxy_set_header X-Real-IP \$remote_addr;
+            proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto \$scheme; }"
+cat >"$dir/nginx.conf" <<CONF
+$common worker_processes 1; pid $dir/nginx.pid;
+http {
+    access_log off; keepalive_requests 100000000; client_body_temp_path $dir/n1; proxy_temp_path $dir/n2;
+    fastcgi_temp_path $dir/n3; uwsgi_temp_path $dir/n4; scgi_temp_path $dir/n5;
+    upstream back { server 127.0.0.1:$backend; keepalive 320; keepalive_requests 100000000; }
+    server { listen 127.0.0.1:$nginx_port ssl http2; server_name localhost;
+        $tls }
+    server { listen 127.0.0.1:$nginx_mtls ssl http2; server_name mtls.test;
+        ssl_client_certificate $dir/ca.crt; ssl_verify_client on; ssl_verify_depth 1;
+        $tls }
+}
+CONF
+
+await() { # URL
+    for _ in $(seq 100); do
+        curl -sk -o "$dir/answer" "$1" && return
+        sleep 0.1
+    done
+    fail "$1 does not answer"
+}
+taskset -c 1 nginx -p "$dir" -c "$dir/backend.conf" 2>"$dir/backend.log" & started+=($!)
+taskset -c 0 nginx -p "$dir" -c "$dir/nginx.conf" 2>"$dir/nginx.log" & nginx_pid=$!; started+=("$nginx_pid")
+taskset -c 0 "$sallyport" serve --store "embedded:$dir/store" --data-dir "$dir/data" --http off \
+    --https 127.0.0.1:$sallyport_port --admin 127.0.0.1:$admin --metrics 127.0.0.1:$metrics --hop off \
+    --admin-key "$key" --threads 1 --access-log off --log-level warn \
+    >"$dir/sallyport.log" 2>&1 & sallyport_pid=$!; started+=("$sallyport_pid")
+await "http://127.0.0.1:$backend/"
+await "https://127.0.0.1:$nginx_port/"
+await "http://127.0.0.1:$metrics/status/ready"
+nginx_worker=$(pgrep -P "$nginx_pid" | head -1)
+
+put() { # RESOURCE, the object on standard input
+    local code
+    code=$(curl -s -o "$dir/answer" -w '%{http_code}' -X PUT -H "X-API-KEY: $key" --data-binary @- \
+        "http://127.0.0.1:$admin/apisix/admin/$1")
+    [[ $code == 20* ]] || fail "PUT $1: $code $(cat "$dir/answer")"
+}
+crt=$(awk '{printf "%s\\n", $0}' "$dir/server.crt") pem=$(awk '{printf "%s\\n", $0}' "$dir/server.key")
+ca=$(awk '{printf "%s\\n", $0}' "$dir/ca.crt")
+put upstreams/1 <<<"{\"type\":\"roundrobin\",\"nodes\":{\"127.0.0.1:$backend\":1}}"
+put routes/1 <<<'{"uri":"/*","upstream_id":"1"}'
+put ssls/1 <<<"{\"sni\":\"localhost\",\"cert\":\"$crt\",\"key\":\"$pem\",\"ssl_protocols\":[\"TLSv1.3\"]}"
+put ssls/2 <<<"{\"sni\":\"mtls.test\",\"cert\":\"$crt\",\"key\":\"$pem\",\"ssl_protocols\":[\"TLSv1.3\"],
+    \"client\":{\"ca\":\"$ca\",\"depth\":1}}"
+sleep 0.5
+for port in $nginx_port $sallyport_port; do
+    answer=$(curl -s --cacert "$dir/ca.crt" "https://localhost:$port/" || true)
+    [ "$answer" = "$body" ] || fail "port $port answers: $answer"
+done
+
+ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
+stolen() { awk '/^cpu /{print $9}' /proc/stat; }
+
+# Prints how many requests or handshakes were done.
+load() { # CASE PORT MTLS_PORT
+    case $1 in
+    h1) taskset -c 1 wrk -t1 -c64 -d"${seconds}s" "https://localhost:$2/" | awk '/requests in/{print $1}' ;;
+    h2) taskset -c 1 h2load -t1 -c16 -m32 -D "$seconds" "https://localhost:$2/" 2>/dev/null |
+        sed -n 's/.* \([0-9]*\) succeeded.*/\1/p' ;;
+    mtls) taskset -c 1 "$handshakes" "127.0.0.1:$3" mtls.test "$dir/ca.crt" "$dir/client.crt" "$dir/client.key" \
+        "$seconds" 8 | awk '{print $2}' ;;
+    esac
+}
+
+measure() { # CASE PEER ROUND
+    local pid=$nginx_worker port=$nginx_port mtls=$nginx_mtls
+    [ "$2" = sallyport ] && pid=$sallyport_pid port=$sallyport_port mtls=$sallyport_port
+    local ticks_before steal_before done_
+    ticks_before=$(ticks "$pid") steal_before=$(stolen)
+    done_=$(load "$1" "$port" "$mtls") || fail "$1 against $2 failed"
+    local used=$(($(ticks "$pid") - ticks_before)) steal=$(($(stolen) - steal_before))
+    [ "${done_:-0}" -gt 0 ] && [ "$used" -gt 0 ] || fail "$1 against $2: nothing was done"
+    awk -v c="$1" -v p="$2" -v r="$3" -v n="$done_" -v t="$used" -v s="$steal" -v hz="$(getconf CLK_TCK)" -v d="$seconds" \
+        'BEGIN{printf "%-5s %-9s round %s: %8d done, %8.0f/s, cpu %5.2f s, steal %4.2f s, %8.0f per cpu-second\n",
+            c, p, r, n, n/d, t/hz, s/hz, n*hz/t}' | tee -a "$dir/results"
+}
+
+for round in $(seq "$rounds"); do
+    peers=(nginx sallyport)
+    [ $((round % 2)) = 0 ] && peers=(sallyport nginx)
+    for case in h1 h2 mtls; do
+        for peer in "${peers[@]}"; do measure "$case" "$peer" "$round"; done
+    done
+done
+
+echo
+awk '
+    { c = $1; p = $2; v = $(NF-2); n[c,p]++; a[c,p,n[c,p]] = v }
+    function median(c, p,   i, j, t, k) {
+        k = n[c,p]
+        for (i = 1; i <= k; i++) b[i] = a[c,p,i]
+        for (i = 1; i <= k; i++) for (j = i + 1; j <= k; j++) if (b[j] < b[i]) { t = b[i]; b[i] = b[j]; b[j] = t }
+        best = b[k]
+        return k % 2 ? b[(k+1)/2] : (b[k/2] + b[k/2+1]) / 2
+    }
+    END {
+        split("h1 h2 mtls", cases, " "); split("0.9 1.0 3.0", targets, " ")
+        print "per cpu-second   nginx median (best)   sallyport median (best)   ratio of medians (of bests)   target"
+        for (i = 1; i <= 3; i++) {
+            c = cases[i]
+            mn = median(c, "nginx"); bn = best; ms = median(c, "sallyport"); bs = best
+            printf "%-16s %10.0f (%.0f) %17.0f (%.0f) %17.2f (%.2f) %20s\n", c, mn, bn, ms, bs, ms/mn, bs/bn, targets[i]
+        }
+    }' "$dir/results"
