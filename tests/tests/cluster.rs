@@ -7,22 +7,28 @@
 mod cluster {
     //! The topics.
     mod admin;
+    mod admin_refusals;
+    mod admin_secrets;
     mod balancing;
     mod cli;
+    mod drain_and_change;
     mod etcd_away;
     mod etcd_live;
     mod exemption;
     mod layout;
     mod mtls_in;
     mod mtls_out;
-    mod operations;
     mod proxying;
     mod quickstart_guide;
     mod resumption;
     mod routing;
+    mod settings;
     mod sni;
     mod strict_answers;
     mod strict_h2;
     mod strict_http;
+    mod target_faults;
+    mod target_tls_faults;
+    mod telemetry;
     mod trusted_headers;
 }
