@@ -57,17 +57,28 @@ impl<'a> Variables<'a> {
             "server_port" => self.client.port.to_str().ok()?.into(),
             "content_type" => return self.header(header::CONTENT_TYPE.as_str()),
             "content_length" => return self.header(header::CONTENT_LENGTH.as_str()),
-            "ssl_server_name" => self
-                .client
-                .tls
-                .as_ref()?
-                .facts
-                .sni
-                .as_deref()?
-                .to_owned()
-                .into(),
-            "ssl_protocol" => self.client.tls.as_ref()?.facts.version.into(),
-            "ssl_cipher" => self.client.tls.as_ref()?.facts.cipher.into(),
+            _ => return self.tls(name),
+        })
+    }
+
+    fn tls(&self, name: &str) -> Option<Cow<'a, str>> {
+        let tls = self.client.tls.as_ref()?;
+        Some(match name {
+            "ssl_server_name" => tls.facts.sni.as_deref()?.into(),
+            "ssl_protocol" => tls.facts.version.into(),
+            "ssl_cipher" => tls.facts.cipher.into(),
+            "ssl_session_reused" => (if tls.facts.resumed { "r" } else { "." }).into(),
+            "ssl_client_verify" => match tls.facts.client {
+                ClientCert::Verified { .. } => "SUCCESS",
+                ClientCert::Missing | ClientCert::NotAsked => "NONE",
+                ClientCert::Refused { .. } => "FAILED",
+            }
+            .into(),
+            // Only a verified client's: what a refused certificate says of itself must not steer a route.
+            "ssl_client_s_dn" => tls.subject()?.name.as_str().into(),
+            "ssl_client_i_dn" => tls.subject()?.issuer.as_str().into(),
+            "ssl_client_serial" => tls.subject()?.serial.as_str().into(),
+            "ssl_client_fingerprint" => tls.subject()?.sha1.as_str().into(),
             _ => return None,
         })
     }
