@@ -360,7 +360,7 @@ async fn well_formed_but_unusual_requests_pass() {
         "GET / HTTP/1.1\r\nHost:\t x \t\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nEmpty:\r\n\r\n",
-        "GET /?a=%zz&b=\"'{}|^` HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /?a=%zz&b='{}|^` HTTP/1.1\r\nHost: x\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
         "PURGE / HTTP/1.1\r\nHost: x\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0005\r\n\r\nhello",
