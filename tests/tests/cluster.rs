@@ -1,6 +1,10 @@
 //! Black-box tests of the real `sallyport` program with real etcd, nginx, curl and openssl; one module a topic. Every test
 //! has its own node and its own certificates, so that any number of them run side by side.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a table of cases reads best in one piece"
+)]
 // What cannot go on must stop the test with a message.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
