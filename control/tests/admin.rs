@@ -1,5 +1,9 @@
 //! The Admin API over a real socket against the embedded store: APISIX's statuses, bodies and texts (reference 6).
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a table of cases reads best in one piece"
+)]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // A test stops at the first surprise.
 
 mod admin_server;

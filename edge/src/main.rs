@@ -67,10 +67,13 @@ fn serve(args: ServeArgs) -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sallyport: {error:#}");
-            let usage = error
-                .downcast_ref::<StartError>()
-                .is_some_and(StartError::is_configuration);
+            // A StartError's text already ends in its cause; the chain would say it twice.
+            let start = error.downcast_ref::<StartError>();
+            match start {
+                Some(start) => eprintln!("sallyport: {start}"),
+                None => eprintln!("sallyport: {error:#}"),
+            }
+            let usage = start.is_some_and(StartError::is_configuration);
             ExitCode::from(if usage { BAD_USAGE } else { FAILED })
         }
     }

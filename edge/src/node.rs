@@ -241,6 +241,7 @@ fn router_shared(
         tls: Arc::new(ServerTls::new(Arc::new(keys))),
         metrics: Arc::clone(metrics),
         drain: drain.clone(),
+        node: config.node_id().into(),
         fallback_sni: config.fallback_sni().map(str::to_owned),
         gate: Gate::new(config.limits().connections, config.limits().handshakes),
     }))

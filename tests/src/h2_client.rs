@@ -17,6 +17,7 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
+const HEADER_TABLE_SIZE: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -77,7 +78,10 @@ impl H2Client {
             .stream
             .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             .await?;
-        client.send(SETTINGS, 0, 0, &[]).await?;
+        // No table: every status then comes in a form that `status` reads.
+        client
+            .send(SETTINGS, 0, 0, &[0, HEADER_TABLE_SIZE, 0, 0, 0, 0])
+            .await?;
         while client.settings.is_empty() {
             let frame = client.frame().await?;
             client.housekeeping(&frame).await?;

@@ -146,7 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.buffer.reserve(16 << 10);
         tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer))
             .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no bytes came for half a minute"))?
+            .map_err(|_| {
+                io::Error::new(io::ErrorKind::TimedOut, "no bytes came for half a minute")
+            })?
     }
 
     async fn need(&mut self) -> io::Result<()> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientSessionMemoryCache, ClientSessionStore, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ClientConfig, DigitallySignedStruct, HandshakeKind, SignatureScheme, SupportedProtocolVersion,
     version,
@@ -150,9 +151,14 @@ impl TlsClient {
             .dangerous()
             .with_custom_certificate_verifier(verifier);
         let mut config = match &self.identity {
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain_der(), identity.key_der())
-                .expect("a fitting key"),
+            Some(identity) => {
+                // Unchecked: a version 1 certificate is one that rustls itself would not show.
+                let key = aws_lc_rs::default_provider()
+                    .key_provider
+                    .load_private_key(identity.key_der());
+                let shown = CertifiedKey::new(identity.chain_der(), key.expect("our own key"));
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
+            }
             None => builder.with_no_client_auth(),
         };
         config.enable_sni = self.send_name;

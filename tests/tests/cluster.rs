@@ -1,28 +1,38 @@
 //! Black-box tests of the real `sallyport` program with real etcd, nginx, curl and openssl; one module a topic. Every test
 //! has its own node and its own certificates, so that any number of them run side by side.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a table of cases reads best in one piece"
+)]
 // What cannot go on must stop the test with a message.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod cluster {
     //! The topics.
     mod admin;
+    mod admin_refusals;
+    mod admin_secrets;
     mod balancing;
     mod cli;
+    mod drain_and_change;
     mod etcd_away;
     mod etcd_live;
     mod exemption;
     mod layout;
     mod mtls_in;
     mod mtls_out;
-    mod operations;
     mod proxying;
     mod quickstart_guide;
     mod resumption;
     mod routing;
+    mod settings;
     mod sni;
     mod strict_answers;
     mod strict_h2;
     mod strict_http;
+    mod target_faults;
+    mod target_tls_faults;
+    mod telemetry;
     mod trusted_headers;
 }

@@ -340,7 +340,7 @@ fn within_networks(value: &Value) -> Result<Test, String> {
 }
 
 /// Variables the data path provides, besides those of the [`PREFIXES`].
-const KNOWN: &[&str] = &[
+pub const KNOWN: &[&str] = &[
     "args",
     "content_length",
     "content_type",

@@ -38,6 +38,9 @@ impl Place {
     }
 }
 
+/// Takes a record when a log is opened; an error ends the opening.
+type Each<'a> = dyn FnMut(Place, &[u8]) -> Result<(), String> + 'a;
+
 /// An open log. Only one process has it open at a time.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -60,7 +63,7 @@ impl Log {
         path: &Path,
         label: &'static [u8],
         sealer: &Sealer,
-        each: &mut dyn FnMut(Place, &[u8]) -> Result<(), String>,
+        each: &mut Each<'_>,
     ) -> Result<Self, String> {
         let named = |e: std::io::Error| format!("{}: {e}", path.display());
         if let Some(dir) = path.parent() {
@@ -89,10 +92,7 @@ impl Log {
         Ok(log)
     }
 
-    fn read_all(
-        &mut self,
-        each: &mut dyn FnMut(Place, &[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
+    fn read_all(&mut self, each: &mut Each<'_>) -> Result<(), String> {
         let size = self.file.metadata().map_err(|e| e.to_string())?.len();
         let mut input = BufReader::with_capacity(1 << 18, &self.file);
         let mut magic = [0; MAGIC.len()];

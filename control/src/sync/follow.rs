@@ -78,6 +78,24 @@ impl Follower {
             self.publisher.open_gap();
             return false;
         };
+        let changes = self.settle(steps, judged);
+        let current = self.publisher.current();
+        if changes.is_empty() {
+            // Somebody else's keys: only the revision moves.
+            if batch.revision > current.revision() {
+                self.publisher
+                    .publish(current.apply(batch.revision, changes));
+            }
+            return true;
+        }
+        self.publisher
+            .publish_timed(current.apply(batch.revision, changes), begun.elapsed());
+        self.journal.commit(batch.revision);
+        true
+    }
+
+    /// Brings steps and verdicts together, and tells the journal.
+    fn settle(&mut self, steps: Vec<Step>, judged: Vec<Judged>) -> Vec<Change> {
         let mut judged = judged.into_iter();
         let mut changes = Vec::with_capacity(steps.len());
         for step in steps {
@@ -108,19 +126,7 @@ impl Follower {
                 }
             }
         }
-        let current = self.publisher.current();
-        if changes.is_empty() {
-            // Somebody else's keys: only the revision moves.
-            if batch.revision > current.revision() {
-                self.publisher
-                    .publish(current.apply(batch.revision, changes));
-            }
-            return true;
-        }
-        self.publisher
-            .publish_timed(current.apply(batch.revision, changes), begun.elapsed());
-        self.journal.commit(batch.revision);
-        true
+        changes
     }
 
     fn sort(&self, id: Id, event: Event, steps: &mut Vec<Step>, fresh: &mut Vec<Fresh>) {

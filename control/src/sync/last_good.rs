@@ -4,6 +4,8 @@
 //! A key has its last good value and, if a newer one was refused, that one as well: reading it again closes what it
 //! closed. Entries count once a `COMMIT` follows them, so a listing or a batch is in the copy whole or not at all.
 
+mod index;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::mpsc;
@@ -16,6 +18,7 @@ use super::known::{Known, hash, object_of};
 use crate::seal::Sealer;
 use crate::snapshot::{Change, Snapshot};
 use crate::store::log::{Fields, Log, Place, Record};
+use index::{Index, Places};
 
 const FILE: &str = "last-good.log";
 const LABEL: &[u8] = b"sallyport last good";
@@ -102,68 +105,6 @@ impl Drop for Journal {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-/// A key's records.
-#[derive(Clone, Copy, Default)]
-struct Places {
-    good: Option<Place>,
-    bad: Option<Place>,
-}
-
-/// Where the records that count are.
-#[derive(Default)]
-struct Index {
-    keys: HashMap<String, Places>,
-    revision: Option<u64>,
-    live: u64,
-    /// Entries without their commit yet.
-    open: Vec<(u8, String, Place)>,
-}
-
-impl Index {
-    fn take(&mut self, record: &[u8], place: Place) -> Option<()> {
-        let mut fields = Fields(record);
-        match fields.tag()? {
-            tag @ (GOOD | BAD | GONE) => self.open.push((tag, fields.text()?.to_owned(), place)),
-            COMMIT => {
-                self.revision = Some(fields.number()?);
-                for (tag, key, place) in std::mem::take(&mut self.open) {
-                    self.settle(tag, key, place);
-                }
-            }
-            ABORT => self.open.clear(),
-            _ => return None,
-        }
-        Some(())
-    }
-
-    fn settle(&mut self, tag: u8, key: String, place: Place) {
-        let old = self.keys.get(&key).copied().unwrap_or_default();
-        let new = match tag {
-            GOOD => Places {
-                good: Some(place),
-                bad: None,
-            },
-            BAD => Places {
-                good: old.good,
-                bad: Some(place),
-            },
-            _ => Places::default(),
-        };
-        self.live = self.live + new.bytes() - old.bytes();
-        if tag == GONE {
-            self.keys.remove(&key);
-        } else {
-            self.keys.insert(key, new);
-        }
-    }
-}
-
-impl Places {
-    fn bytes(self) -> u64 {
-        self.good.map_or(0, Place::bytes) + self.bad.map_or(0, Place::bytes)
     }
 }
 

@@ -235,11 +235,11 @@ mod tests {
 
     use super::*;
 
+    /// Data, trailers, and what follows the message.
+    type Whole = (Vec<u8>, Option<HeaderMap>, Vec<u8>);
+
     /// Decodes `input` fed in pieces of `step` bytes.
-    fn decode(
-        input: &[u8],
-        step: usize,
-    ) -> Result<(Vec<u8>, Option<HeaderMap>, Vec<u8>), ChunkError> {
+    fn decode(input: &[u8], step: usize) -> Result<Whole, ChunkError> {
         let mut decoder = Decoder::new(256);
         let (mut buf, mut data) = (BytesMut::new(), Vec::new());
         let mut pieces = input.chunks(step);

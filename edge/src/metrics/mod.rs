@@ -80,7 +80,7 @@ impl Metrics {
     }
 
     /// A handshake that ended well. `version` is `TLSv1.2` or `TLSv1.3`; `client_auth` says that a client certificate
-    /// was asked for and given.
+    /// was asked for.
     pub fn handshake_ok(
         &self,
         hop: Hop,

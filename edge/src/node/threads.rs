@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 use super::{Addresses, StartError, bind_each};
 use crate::access_log::AccessLog;
 use crate::cli::ServeConfig;
+use crate::hop::local::Local;
 use crate::limits::Limits;
 use crate::processor::{self, Processor};
 use crate::router::{self, Router, listener};
@@ -124,11 +125,11 @@ impl Thread {
 
     async fn serve(self) {
         let drain = self.router.drain.clone();
-        let processor = Processor::new(self.processor);
+        let hop = Local::new(Processor::new(self.processor));
         let router = Rc::new(Router::new(
             self.router,
             self.limits,
-            processor,
+            hop,
             self.log.writer(),
         ));
         for (socket, secure) in [(self.http, false), (self.https, true)] {

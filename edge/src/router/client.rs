@@ -1,6 +1,7 @@
 //! What is known of a client for the length of its connection: addresses, TLS facts, and the header values made from them
 //! once instead of for every request.
 
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ const CHAIN_BYTES: usize = 16 << 10;
 /// A client.
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+    /// The node's name.
+    pub(super) node: Arc<str>,
     pub(super) real_ip: HeaderValue,
     pub(super) port: HeaderValue,
     pub(super) tls: Option<Secure>,
@@ -39,10 +43,27 @@ pub(super) struct Secure {
     pub(super) sha256: Option<[u8; 32]>,
     /// Unix seconds until which the leaf is valid.
     pub(super) not_after: Option<i64>,
+    /// Who a verified client is; read when first asked for.
+    subject: OnceCell<Option<Subject>>,
+}
+
+/// A verified client's certificate as `vars` sees it, in nginx's formats.
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) issuer: String,
+    /// Upper-case hexadecimal.
+    pub(super) serial: String,
+    /// Lower-case hexadecimal SHA-1 of the DER.
+    pub(super) sha1: String,
 }
 
 impl Client {
-    pub(super) fn new(peer: SocketAddr, local: SocketAddr, tls: Option<Secure>) -> Self {
+    pub(super) fn new(
+        peer: SocketAddr,
+        local: SocketAddr,
+        node: &Arc<str>,
+        tls: Option<Secure>,
+    ) -> Self {
         let text = |text: String| {
             HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
         };
@@ -50,6 +71,8 @@ impl Client {
             real_ip: text(peer.ip().to_canonical().to_string()),
             port: text(local.port().to_string()),
             peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+            local: SocketAddr::new(local.ip().to_canonical(), local.port()),
+            node: Arc::clone(node),
             tls,
         }
     }
@@ -87,10 +110,20 @@ impl Secure {
                 let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
                 Some(parsed.validity().not_after.timestamp())
             }),
+            subject: OnceCell::new(),
             facts,
             ssl,
             name,
         }
+    }
+
+    /// Who a verified client is.
+    pub(super) fn subject(&self) -> Option<&Subject> {
+        let read = || match &self.facts.client {
+            ClientCert::Verified { chain } => chain.first().and_then(Subject::read),
+            ClientCert::NotAsked | ClientCert::Missing | ClientCert::Refused { .. } => None,
+        };
+        self.subject.get_or_init(read).as_ref()
     }
 
     /// For the access log.
@@ -109,6 +142,27 @@ impl Secure {
             client_sha256: self.sha256.as_ref(),
         }
     }
+}
+
+impl Subject {
+    fn read(leaf: &CertificateDer<'_>) -> Option<Self> {
+        let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, leaf);
+        let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+        Some(Self {
+            name: rfc2253(parsed.subject()),
+            issuer: rfc2253(parsed.issuer()),
+            serial: hex(parsed.raw_serial()).to_uppercase(),
+            sha1: hex(digest.as_ref()),
+        })
+    }
+}
+
+/// A distinguished name, most specific part first (RFC 2253), as `$ssl_client_s_dn` has it.
+fn rfc2253(name: &x509_parser::x509::X509Name<'_>) -> String {
+    let mut parts: Vec<String> = name.to_string().split(", ").map(str::to_owned).collect();
+    parts.reverse();
+    parts.join(",")
 }
 
 /// A list of byte sequences (RFC 8941 section 3.3.5), or `None` for an empty or too long one.

@@ -35,7 +35,7 @@ pub(super) async fn serve(
 ) {
     if !secure {
         let _count = router.shared.metrics.connection(Hop::Northbound, "http");
-        let client = Rc::new(Client::new(peer, local, None));
+        let client = Rc::new(Client::new(peer, local, &router.shared.node, None));
         return http1(&router, &client, Stream::Plain(tcp)).await;
     }
     let _count = router.shared.metrics.connection(Hop::Northbound, "https");
@@ -52,7 +52,7 @@ pub(super) async fn serve(
                 asked,
                 took,
             );
-            let client = Rc::new(Client::new(peer, local, Some(secure)));
+            let client = Rc::new(Client::new(peer, local, &router.shared.node, Some(secure)));
             if h2 {
                 h2::serve(&router, &client, stream).await
             } else {

@@ -129,6 +129,7 @@ mod tests {
         let client = Client::new(
             "9.9.9.9:5".parse().unwrap(),
             "8.8.8.8:9080".parse().unwrap(),
+            &"node-1".into(),
             None,
         );
         prepare(

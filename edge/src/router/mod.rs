@@ -31,9 +31,9 @@ use control::snapshot::Snapshot;
 use crate::access_log::Writer;
 use crate::alert::Hop;
 use crate::drain::Drain;
+use crate::hop::local::Local;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, RequestMetrics};
-use crate::processor::Processor;
 use crate::tls::server::ServerTls;
 
 /// What all threads' routers share.
@@ -46,6 +46,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// The drain signal.
     pub drain: Drain,
+    /// `--node-id`.
+    pub node: Arc<str>,
     /// Name used for clients that send none.
     pub fallback_sni: Option<String>,
     /// Connections open on all threads, and handshakes running on them.
@@ -56,7 +58,7 @@ pub struct Shared {
 pub struct Router {
     shared: Arc<Shared>,
     limits: Rc<Limits>,
-    processor: Processor,
+    hop: Local,
     log: Writer,
     routes: RefCell<HashMap<Arc<str>, RequestMetrics>>,
     no_route: RequestMetrics,
@@ -64,13 +66,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router that hands requests to `processor` on the same thread.
-    pub fn new(shared: Arc<Shared>, limits: Limits, processor: Processor, log: Writer) -> Self {
+    /// A router that hands its requests to `hop`.
+    pub fn new(shared: Arc<Shared>, limits: Limits, hop: Local, log: Writer) -> Self {
         Self {
             no_route: shared.metrics.requests(Hop::Northbound, "none"),
             shared,
             limits: Rc::new(limits),
-            processor,
+            hop,
             log,
             routes: RefCell::default(),
             ids: record::Ids::new(),

@@ -151,7 +151,7 @@ async fn run(
         expects_continue,
         started: record.started(),
     };
-    match hop::local::call(&router.processor, request).await {
+    match router.hop.call(request).await {
         Ok(answer) => Ok((answer, wanted)),
         Err(failure) => {
             record.target = failure.target;

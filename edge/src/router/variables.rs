@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use http::{header, request};
+use http::{Version, header, request};
 
 use super::client::Client;
+use crate::tls::ClientCert;
 
 /// A request as `vars` sees it.
 pub(super) struct Variables<'a> {
@@ -39,24 +40,45 @@ impl<'a> Variables<'a> {
             "host" => self.host.into(),
             "request_method" => self.parts.method.as_str().into(),
             "scheme" => self.client.scheme().into(),
+            "https" => (if self.client.tls.is_some() { "on" } else { "" }).into(),
+            "server_name" => self.host.into(),
+            "server_addr" => self.client.local.ip().to_string().into(),
+            "server_protocol" => match self.parts.version {
+                Version::HTTP_10 => "HTTP/1.0",
+                Version::HTTP_2 => "HTTP/2.0",
+                _ => "HTTP/1.1",
+            }
+            .into(),
             "args" | "query_string" => query()?.into(),
+            "hostname" => self.client.node.as_ref().into(),
             "is_args" => (if query().is_some() { "?" } else { "" }).into(),
             "remote_addr" => self.client.peer.ip().to_string().into(),
             "remote_port" => self.client.peer.port().to_string().into(),
             "server_port" => self.client.port.to_str().ok()?.into(),
             "content_type" => return self.header(header::CONTENT_TYPE.as_str()),
             "content_length" => return self.header(header::CONTENT_LENGTH.as_str()),
-            "ssl_server_name" => self
-                .client
-                .tls
-                .as_ref()?
-                .facts
-                .sni
-                .as_deref()?
-                .to_owned()
-                .into(),
-            "ssl_protocol" => self.client.tls.as_ref()?.facts.version.into(),
-            "ssl_cipher" => self.client.tls.as_ref()?.facts.cipher.into(),
+            _ => return self.tls(name),
+        })
+    }
+
+    fn tls(&self, name: &str) -> Option<Cow<'a, str>> {
+        let tls = self.client.tls.as_ref()?;
+        Some(match name {
+            "ssl_server_name" => tls.facts.sni.as_deref()?.into(),
+            "ssl_protocol" => tls.facts.version.into(),
+            "ssl_cipher" => tls.facts.cipher.into(),
+            "ssl_session_reused" => (if tls.facts.resumed { "r" } else { "." }).into(),
+            "ssl_client_verify" => match tls.facts.client {
+                ClientCert::Verified { .. } => "SUCCESS",
+                ClientCert::Missing | ClientCert::NotAsked => "NONE",
+                ClientCert::Refused { .. } => "FAILED",
+            }
+            .into(),
+            // Only a verified client's: what a refused certificate says of itself must not steer a route.
+            "ssl_client_s_dn" => tls.subject()?.name.as_str().into(),
+            "ssl_client_i_dn" => tls.subject()?.issuer.as_str().into(),
+            "ssl_client_serial" => tls.subject()?.serial.as_str().into(),
+            "ssl_client_fingerprint" => tls.subject()?.sha1.as_str().into(),
             _ => return None,
         })
     }
@@ -96,6 +118,19 @@ impl<'a> Variables<'a> {
 mod tests {
     use super::*;
 
+    /// A variable that validation lets through and nobody provides would make its routes never match, silently.
+    #[test]
+    fn every_variable_that_vars_may_name_is_provided() {
+        let source = include_str!("variables.rs");
+        for name in control::object::vars::KNOWN {
+            assert!(
+                source.contains(&format!("\"{name}\" =>"))
+                    || source.contains(&format!("\"{name}\" |")),
+                "{name}"
+            );
+        }
+    }
+
     #[test]
     fn variables_have_their_nginx_values() {
         let parts = http::Request::builder()
@@ -110,6 +145,7 @@ mod tests {
         let client = Client::new(
             "9.9.9.9:5".parse().unwrap(),
             "8.8.8.8:9080".parse().unwrap(),
+            &"node-1".into(),
             None,
         );
         let v = Variables {

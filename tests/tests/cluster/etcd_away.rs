@@ -55,7 +55,13 @@ async fn an_etcd_restart_drops_no_request_and_loses_no_change() {
     etcd.put_json("/apisix/routes/1", &route(&second.node()))
         .await;
     serves(&node, "/", "second").await;
-    assert!(node.metrics().await.value("store_connected", &[]) > 0.5);
+    eventually("the store is known to be back", AFTER_A_BREAK, || async {
+        same(
+            node.metrics().await.value("store_connected", &[]) > 0.5,
+            &true,
+        )
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -100,9 +100,10 @@ async fn case_and_a_trailing_dot_make_no_difference_to_a_name() {
 
 #[tokio::test]
 async fn no_name_is_refused_without_a_fallback_and_served_with_one() {
-    let (node, ..) = with_ssl(Launch::new(), "test.com").await;
+    let (node, _target, _) = with_ssl(Launch::new(), "test.com").await;
     assert_eq!(TlsClient::nameless().refused(node.https).await, Some(112));
-    let (node, ..) = with_ssl(Launch::new().flag("--fallback-sni", "test.com"), "test.com").await;
+    let (node, _target, _) =
+        with_ssl(Launch::new().flag("--fallback-sni", "test.com"), "test.com").await;
     assert_eq!(
         TlsClient::nameless()
             .get(node.https, "/")
@@ -237,7 +238,7 @@ async fn versions_outside_an_objects_protocols_get_protocol_version() {
 
 #[tokio::test]
 async fn a_fallback_hello_below_our_best_version_gets_inappropriate_fallback() {
-    let (node, ..) = with_ssl(Launch::new(), "test.com").await;
+    let (node, _target, _) = with_ssl(Launch::new(), "test.com").await;
     let mut wire = http1::open(node.https).await;
     wire.send(hello::fallback("test.com")).await.unwrap();
     assert_eq!(hello::alert(&wire.rest().await), Some((2, 86)));
@@ -245,7 +246,7 @@ async fn a_fallback_hello_below_our_best_version_gets_inappropriate_fallback() {
 
 #[tokio::test]
 async fn a_hello_cut_into_bytes_or_records_is_read_like_any_other() {
-    let (node, ..) = with_ssl(Launch::new(), "test.com").await;
+    let (node, _target, _) = with_ssl(Launch::new(), "test.com").await;
     for shape in [
         Shape::Segments(1),
         Shape::Segments(7),
@@ -277,7 +278,7 @@ async fn a_hello_cut_into_bytes_or_records_is_read_like_any_other() {
 
 #[tokio::test]
 async fn an_oversized_hello_is_cut_off_and_harms_nobody() {
-    let (node, ..) = with_ssl(Launch::new(), "test.com").await;
+    let (node, _target, _) = with_ssl(Launch::new(), "test.com").await;
     let mut wire = http1::open(node.https).await;
     // The end may come while this is being written.
     drop(wire.send(hello::oversized(1 << 20, 12)).await);
@@ -328,7 +329,8 @@ async fn garbage_and_plaintext_on_the_tls_port_end_the_connection_and_nothing_el
 
 #[tokio::test]
 async fn a_hello_that_drips_is_cut_at_the_handshakes_deadline() {
-    let (node, ..) = with_ssl(Launch::new().flag("--handshake-timeout", "1s"), "test.com").await;
+    let (node, _target, _) =
+        with_ssl(Launch::new().flag("--handshake-timeout", "1s"), "test.com").await;
     let mut wire = http1::open(node.https).await;
     let bytes = hello::genuine("test.com");
     let dripped = tokio::time::timeout(Duration::from_secs(15), async {

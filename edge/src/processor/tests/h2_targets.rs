@@ -95,7 +95,7 @@ fn upstream(target: &Target) -> Value {
 
 #[tokio::test]
 async fn many_requests_share_one_connection() {
-    on_a_thread(async {
+    on_a_thread(Box::pin(async {
         let target = start(100, usize::MAX).await;
         let bench = bench(upstream(&target));
         let mut ask = request(&bench.snapshot, "POST", bytes("hello"));
@@ -121,7 +121,7 @@ async fn many_requests_share_one_connection() {
             "{:?}",
             target.heads.borrow()
         );
-    })
+    }))
     .await;
 }
 

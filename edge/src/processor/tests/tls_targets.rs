@@ -90,6 +90,7 @@ async fn answer(acceptor: TlsAcceptor, tcp: TcpStream, seen: Target) {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
 fn upstream(target: &Target, tls: Value) -> Value {
     json!({
         "type": "roundrobin", "scheme": "https", "pass_host": "rewrite", "upstream_host": "t.example",
