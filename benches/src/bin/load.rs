@@ -145,7 +145,7 @@ async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
         status.wait_applied(revision, PATIENCE).await,
         "not applied within {PATIENCE:?}"
     );
-    let took = began.elapsed();
+    let (took, cpu) = (began.elapsed(), cpu_seconds()?);
     let snapshot = snapshot.load_full();
     ensure!(snapshot.count(Kind::Ssl) == count, "{snapshot:?}");
     ensure!(
@@ -158,7 +158,7 @@ async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
     let at_publish = resident()?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     println!(
-        "listed, read and published {count} ssls in {:.2} s; resident {before} MB before, {at_publish} MB at publication, \
+        "listed, read and published {count} ssls in {:.2} s ({cpu:.2} s of CPU); resident {before} MB before, {at_publish} MB at publication, \
          {} MB two seconds later, {} MB at most",
         took.as_secs_f64(),
         resident()?,
@@ -166,6 +166,22 @@ async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
     );
     follower.abort();
     Ok(())
+}
+
+/// User and system time of this process so far; Linux counts them in hundredths.
+fn cpu_seconds() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .context("no fields")?
+        .split_whitespace();
+    let ticks: u64 = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum();
+    Ok(ticks as f64 / 100.0)
 }
 
 fn resident() -> Result<u64> {

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::NameMatch;
+use super::table::Run;
 use crate::object::{Kind, Ssl};
 use crate::rejection::Rejection;
 
@@ -49,32 +50,11 @@ pub(super) struct NameEdit {
 }
 
 /// All claims to one name, the winner first.
-#[derive(Clone)]
-enum Claims {
-    One(Claim),
-    Many(Arc<[Claim]>),
-}
+type Claims = Run<Claim>;
 
 impl Claims {
-    fn from_sorted(mut claims: Vec<Claim>) -> Option<Self> {
-        match claims.len() {
-            0 | 1 => claims.pop().map(Self::One),
-            _ => Some(Self::Many(claims.into())),
-        }
-    }
-
-    fn all(&self) -> &[Claim] {
-        match self {
-            Self::One(claim) => std::slice::from_ref(claim),
-            Self::Many(claims) => claims,
-        }
-    }
-
     fn answer(&self) -> NameMatch<'_> {
-        match self {
-            Self::One(claim) => claim.answer(),
-            Self::Many(claims) => claims.first().map_or(NameMatch::Unknown, Claim::answer),
-        }
+        self.all().first().map_or(NameMatch::Unknown, Claim::answer)
     }
 }
 
@@ -140,7 +120,7 @@ impl Names {
         if old.len() > 1 || new.len() > 1 {
             self.record(revision, name, old, &new);
         }
-        self.store(name, Claims::from_sorted(new));
+        self.store(name, Claims::new(new));
     }
 
     fn claims(&self, name: &str) -> Option<&Claims> {

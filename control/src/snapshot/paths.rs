@@ -9,20 +9,34 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Ask;
-use super::table::{Lengths, Table};
-use crate::object::{PathPattern, Route};
+use super::table::{Ends, Run, Table};
+use crate::object::{Methods, PathPattern, Route};
 
 /// Routes at one path, best first.
-type Candidates = Arc<[Candidate]>;
+type Candidates = Run<Candidate>;
 
 #[derive(Clone)]
 struct Candidate {
     route: Arc<Route>,
     /// Which of the route's paths it is, if that one is a glob and its regex decides.
     glob: Option<usize>,
+    /// Copied from the route, so that most look-ups decide without another cache line.
+    methods: Methods,
+    /// Whether the route asks for more than host, path and method.
+    restricted: bool,
 }
 
 impl Candidate {
+    fn new(route: &Arc<Route>, glob: Option<usize>) -> Self {
+        let restricted = !route.remote_addrs().is_empty() || route.vars().is_some();
+        Self {
+            route: route.clone(),
+            glob,
+            methods: route.methods(),
+            restricted,
+        }
+    }
+
     fn regex(&self) -> Option<&regex::Regex> {
         match self.route.paths().get(self.glob?)? {
             PathPattern::Glob { regex, .. } => Some(regex),
@@ -40,17 +54,20 @@ impl Candidate {
     }
 
     fn takes(&self, ask: &Ask<'_>) -> bool {
-        let route = &*self.route;
-        route.methods().contains(ask.method)
+        self.methods.contains(ask.method)
             && self.regex().is_none_or(|regex| regex.is_match(ask.path))
-            && (route.remote_addrs().is_empty() || {
-                let client = ask.remote.to_canonical();
-                route.remote_addrs().iter().any(|net| net.contains(&client))
-            })
-            && route
-                .vars()
-                .is_none_or(|expression| expression.holds(ask.var))
+            && (!self.restricted || lets_in(&self.route, ask))
     }
+}
+
+/// Whether the route's client networks and `vars` take the request.
+fn lets_in(route: &Route, ask: &Ask<'_>) -> bool {
+    let client = ask.remote.to_canonical();
+    let networks = route.remote_addrs();
+    (networks.is_empty() || networks.iter().any(|net| net.contains(&client)))
+        && route
+            .vars()
+            .is_none_or(|expression| expression.holds(ask.var))
 }
 
 /// What changes at one path.
@@ -89,10 +106,7 @@ impl PathEdits {
     pub(super) fn add(&mut self, route: &Arc<Route>) {
         for (index, pattern) in route.paths().iter().enumerate() {
             let glob = matches!(pattern, PathPattern::Glob { .. }).then_some(index);
-            self.at(pattern).added.push(Candidate {
-                route: route.clone(),
-                glob,
-            });
+            self.at(pattern).added.push(Candidate::new(route, glob));
         }
     }
 }
@@ -102,26 +116,28 @@ impl PathEdits {
 pub(super) struct Paths {
     exact: Table<Candidates>,
     prefix: Table<Candidates>,
-    prefix_lengths: Lengths,
+    prefix_ends: Ends,
 }
 
 impl Paths {
     /// The route for `ask`, whose host is already known to fit.
     pub(super) fn find(&self, ask: &Ask<'_>) -> Option<&Arc<Route>> {
-        let first = |list: &'_ Candidates| list.iter().position(|candidate| candidate.takes(ask));
+        let first =
+            |list: &'_ Candidates| list.all().iter().position(|candidate| candidate.takes(ask));
         if let Some(list) = self.exact.get(ask.path)
             && let Some(at) = first(list)
         {
-            return Some(&list[at].route);
+            return Some(&list.all()[at].route);
         }
-        for length in self.prefix_lengths.within(ask.path.len()) {
-            if let Some(list) = ask
-                .path
-                .get(..length)
-                .and_then(|prefix| self.prefix.get(prefix))
+        for end in self.prefix_ends.within(ask.path.len()) {
+            if ask.path.as_bytes()[..end.length].last().copied() == end.byte
+                && let Some(list) = ask
+                    .path
+                    .get(..end.length)
+                    .and_then(|prefix| self.prefix.get(prefix))
                 && let Some(at) = first(list)
             {
-                return Some(&list[at].route);
+                return Some(&list.all()[at].route);
             }
         }
         None
@@ -136,9 +152,10 @@ impl Paths {
             let _ = rewrite(&mut self.exact, &path, edit);
         }
         for (prefix, edit) in edits.prefix {
+            let (length, byte) = (prefix.len(), prefix.bytes().last());
             match rewrite(&mut self.prefix, &prefix, edit) {
-                (false, true) => self.prefix_lengths.add(prefix.len()),
-                (true, false) => self.prefix_lengths.remove(prefix.len()),
+                (false, true) => self.prefix_ends.add(length, byte),
+                (true, false) => self.prefix_ends.remove(length, byte),
                 _ => {}
             }
         }
@@ -147,19 +164,18 @@ impl Paths {
 
 /// Rewrites the candidates at one path; tells whether there were any before, and whether there are now.
 fn rewrite(table: &mut Table<Candidates>, path: &str, edit: Edit) -> (bool, bool) {
-    let old = table.get(path);
-    let before = old.is_some();
+    let old = table.get(path).map_or(&[][..], Candidates::all);
+    let before = !old.is_empty();
     let kept = old
-        .into_iter()
-        .flat_map(|list| list.iter())
-        .filter(|c| !edit.gone.contains(c.route.id()));
+        .iter()
+        .filter(|candidate| !edit.gone.contains(candidate.route.id()));
     let mut new: Vec<Candidate> = kept.cloned().chain(edit.added).collect();
     new.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    let after = !new.is_empty();
-    if after {
-        table.insert(path, new.into());
-    } else {
-        table.remove(path);
+    let new = Candidates::new(new);
+    let after = new.is_some();
+    match new {
+        Some(candidates) => table.insert(path, candidates),
+        None => table.remove(path),
     }
     (before, after)
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Ask;
 use super::paths::{PathEdits, Paths};
-use super::table::Lengths;
+use super::table::Ends;
 use crate::object::{HostPattern, Route};
 
 /// What changes, collected by host pattern so that each is rewritten once.
@@ -43,7 +43,7 @@ pub(super) struct Routes {
     exact: imbl::HashMap<Arc<str>, Arc<Paths>>,
     /// By what follows the `*`.
     suffix: imbl::HashMap<Arc<str>, Arc<Paths>>,
-    suffix_lengths: Arc<Lengths>,
+    suffix_ends: Arc<Ends>,
     any: Arc<Paths>,
 }
 
@@ -52,11 +52,14 @@ impl Routes {
         if let Some(route) = self.exact.get(ask.host).and_then(|paths| paths.find(ask)) {
             return Some(route);
         }
-        for length in self.suffix_lengths.within(ask.host.len()) {
-            let suffix = ask.host.get(ask.host.len() - length..);
-            if let Some(route) = suffix
-                .and_then(|s| self.suffix.get(s))
-                .and_then(|paths| paths.find(ask))
+        for end in self.suffix_ends.within(ask.host.len()) {
+            let at = ask.host.len() - end.length;
+            if ask.host.as_bytes().get(at).copied() == end.byte
+                && let Some(paths) = ask
+                    .host
+                    .get(at..)
+                    .and_then(|suffix| self.suffix.get(suffix))
+                && let Some(route) = paths.find(ask)
             {
                 return Some(route);
             }
@@ -71,11 +74,14 @@ impl Routes {
                 HostPattern::Exact(host) => {
                     rewrite(&mut self.exact, &host, edits);
                 }
-                HostPattern::Suffix(suffix) => match rewrite(&mut self.suffix, &suffix, edits) {
-                    (false, true) => Arc::make_mut(&mut self.suffix_lengths).add(suffix.len()),
-                    (true, false) => Arc::make_mut(&mut self.suffix_lengths).remove(suffix.len()),
-                    _ => {}
-                },
+                HostPattern::Suffix(suffix) => {
+                    let (length, byte) = (suffix.len(), suffix.bytes().next());
+                    match rewrite(&mut self.suffix, &suffix, edits) {
+                        (false, true) => Arc::make_mut(&mut self.suffix_ends).add(length, byte),
+                        (true, false) => Arc::make_mut(&mut self.suffix_ends).remove(length, byte),
+                        _ => {}
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A persistent map from text that is cheap in both extremes: a hundred thousand hosts with five paths each, and one
-//! host with a hundred thousand paths. Also the set of key lengths that such a map is probed by. Used by `routes` and
-//! `paths`; knows nothing of routes.
+//! host with a hundred thousand paths. Also the list that mostly holds one thing, and the set of ends that a map is
+//! probed by. Used by `names`, `routes` and `paths`; knows nothing of what it keeps.
 
 use std::sync::Arc;
 
@@ -71,35 +71,77 @@ impl<V: Clone> Table<V> {
     }
 }
 
-/// The distinct lengths of a set of keys, longest first, each with how many keys have it. A look-up by prefix or suffix
-/// probes each length once, so its cost is bounded by the configuration, never by what a client sends.
-#[derive(Clone, Default)]
-pub(super) struct Lengths(Vec<(usize, usize)>);
+/// A list, never empty, that mostly holds one thing and then needs no allocation and no pointer to follow.
+#[derive(Clone)]
+pub(super) enum Run<T> {
+    One(T),
+    Many(Arc<[T]>),
+}
 
-impl Lengths {
-    pub(super) fn add(&mut self, length: usize) {
-        match self.search(length) {
-            Ok(at) => self.0[at].1 += 1,
-            Err(at) => self.0.insert(at, (length, 1)),
+impl<T> Run<T> {
+    /// `None` if there is nothing.
+    pub(super) fn new(mut items: Vec<T>) -> Option<Self> {
+        match items.len() {
+            0 | 1 => items.pop().map(Self::One),
+            _ => Some(Self::Many(items.into())),
         }
     }
 
-    pub(super) fn remove(&mut self, length: usize) {
-        if let Ok(at) = self.search(length) {
-            self.0[at].1 -= 1;
-            if self.0[at].1 == 0 {
+    pub(super) fn all(&self) -> &[T] {
+        match self {
+            Self::One(item) => std::slice::from_ref(item),
+            Self::Many(items) => items,
+        }
+    }
+}
+
+/// What is known of a set of prefixes (or suffixes) before any is hashed: each distinct pair of a length and the byte at
+/// the open end, longest first, with how many keys have it. A look-up probes at most once for each distinct length, and
+/// mostly not even that (`/foo/*` only where a slash is, `*.foo.com` only where a dot is): its cost is bounded by
+/// the configuration, never by what a client sends.
+#[derive(Clone, Default)]
+pub(super) struct Ends(Vec<End>);
+
+/// The byte is `None` only for the empty key.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    pub(super) length: usize,
+    pub(super) byte: Option<u8>,
+    keys: usize,
+}
+
+impl Ends {
+    pub(super) fn add(&mut self, length: usize, byte: Option<u8>) {
+        match self.search(length, byte) {
+            Ok(at) => self.0[at].keys += 1,
+            Err(at) => self.0.insert(
+                at,
+                End {
+                    length,
+                    byte,
+                    keys: 1,
+                },
+            ),
+        }
+    }
+
+    pub(super) fn remove(&mut self, length: usize, byte: Option<u8>) {
+        if let Ok(at) = self.search(length, byte) {
+            self.0[at].keys -= 1;
+            if self.0[at].keys == 0 {
                 self.0.remove(at);
             }
         }
     }
 
-    /// The lengths that fit into `room`, longest first.
-    pub(super) fn within(&self, room: usize) -> impl Iterator<Item = usize> {
-        let from = self.0.partition_point(|(length, _)| *length > room);
-        self.0[from..].iter().map(|(length, _)| *length)
+    /// Those not longer than `room`, longest first.
+    pub(super) fn within(&self, room: usize) -> impl Iterator<Item = &End> {
+        let from = self.0.partition_point(|end| end.length > room);
+        self.0[from..].iter()
     }
 
-    fn search(&self, length: usize) -> Result<usize, usize> {
-        self.0.binary_search_by(|(l, _)| length.cmp(l))
+    fn search(&self, length: usize, byte: Option<u8>) -> Result<usize, usize> {
+        self.0
+            .binary_search_by(|end| length.cmp(&end.length).then(end.byte.cmp(&byte)))
     }
 }
