@@ -45,7 +45,8 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stre
             asked,
             Running::new(&running),
         );
-        async move { Ok::<_, Infallible>(work.await) }
+        // Boxed here, where it is made: hyper and tokio move what they are given several times.
+        Box::pin(async move { Ok::<_, Infallible>(work.await) })
     });
     let mut connection = pin!(
         http2::Builder::new(ThisThread)
