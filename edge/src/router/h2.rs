@@ -39,14 +39,14 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stre
     let limits = &router.limits;
     let running = Rc::new(Cell::new(0_u32));
     let service = service_fn(|asked| {
-        let work = answer(
+        // Boxed where it is made: hyper and tokio move what they are given several times.
+        let work = Box::pin(answer(
             Rc::clone(router),
             Rc::clone(client),
             asked,
             Running::new(&running),
-        );
-        // Boxed here, where it is made: hyper and tokio move what they are given several times.
-        Box::pin(async move { Ok::<_, Infallible>(work.await) })
+        ));
+        async move { Ok::<_, Infallible>(work.await) }
     });
     let mut connection = pin!(
         http2::Builder::new(ThisThread)
