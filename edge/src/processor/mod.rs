@@ -71,4 +71,5 @@ impl Processor {
 }
 
 #[cfg(test)]
+#[allow(clippy::large_futures, reason = "a whole scenario runs once")]
 mod tests;
