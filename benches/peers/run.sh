@@ -19,7 +19,7 @@ started=()
 base=$((20000 + RANDOM % 20000))
 backend=$base nginx_port=$((base + 1)) nginx_mtls=$((base + 2))
 sallyport_port=$((base + 3)) admin=$((base + 4)) metrics=$((base + 5))
-key=bench-$RANDOM$RANDOM
+key=bench-$(openssl rand -hex 16)
 
 finish() {
     for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
