@@ -1,8 +1,9 @@
 #!/bin/bash
 # Sallyport beside nginx on this machine: requests, and full handshakes with client certificates, for each second of CPU
 # the proxy used (user and system, from /proc). One proxy thread each, pinned to CPU 0; backend and load on CPU 1.
-# TLS 1.3 only, the same P-256 certificate, keep-alive to the same backend, no access log. Rounds are interleaved and
-# their order alternates, so that a change of the machine's mood meets both.
+# TLS 1.3 only, both give out session tickets (nginx's default), the same P-256 certificate, keep-alive to the same
+# backend, no access log. Rounds are interleaved and their order alternates, so that a change of the machine's mood
+# meets both.
 #
 #     benches/peers/run.sh [ROUNDS] [SECONDS]      SALLYPORT=path/to/sallyport HANDSHAKES=path/to/handshakes
 #
@@ -19,7 +20,7 @@ started=()
 base=$((20000 + RANDOM % 20000))
 backend=$base nginx_port=$((base + 1)) nginx_mtls=$((base + 2))
 sallyport_port=$((base + 3)) admin=$((base + 4)) metrics=$((base + 5))
-key=bench-$(openssl rand -hex 16)
+key=bench-key-for-one-run-$RANDOM$RANDOM
 
 finish() {
     for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
@@ -63,7 +64,7 @@ http {
 }
 CONF
 tls="ssl_certificate $dir/server.crt; ssl_certificate_key $dir/server.key; ssl_protocols TLSv1.3;
-        ssl_session_cache off; ssl_session_tickets off;
+        ssl_session_cache off; ssl_session_tickets on;
         location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection '';
             proxy_set_header Host \$host; proxy_set_header X-Real-IP \$remote_addr;
             proxy_set_header X-Forwarded-For \$proxy_add_x_forwarded_for;

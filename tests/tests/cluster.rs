@@ -28,6 +28,7 @@ mod cluster {
     mod routing;
     mod settings;
     mod sni;
+    mod stores;
     mod strict_answers;
     mod strict_h2;
     mod strict_http;

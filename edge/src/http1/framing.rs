@@ -42,9 +42,7 @@ pub enum FramingError {
 /// # Errors
 /// [`FramingError`]: answer 400 and close.
 pub fn of_request(version: Version, headers: &mut HeaderMap) -> Result<Framing, FramingError> {
-    if headers.keys().any(|name| looks_like_framing(name.as_str())) {
-        return Err(FramingError::LookAlike);
-    }
+    no_look_alike(headers)?;
     let length = length(headers)?;
     if headers.contains_key(header::TRANSFER_ENCODING) {
         if version != Version::HTTP_11 {
@@ -61,6 +59,17 @@ pub fn of_request(version: Version, headers: &mut HeaderMap) -> Result<Framing, 
         None | Some(0) => Framing::None,
         Some(n) => Framing::Length(n),
     })
+}
+
+/// Refuses names that only look like a framing field; for HTTP/2 requests too, since they go on as HTTP/1.1.
+///
+/// # Errors
+/// [`FramingError::LookAlike`].
+pub fn no_look_alike(headers: &HeaderMap) -> Result<(), FramingError> {
+    if headers.keys().any(|name| looks_like_framing(name.as_str())) {
+        return Err(FramingError::LookAlike);
+    }
+    Ok(())
 }
 
 /// The one value of Content-Length, if given; equal repetitions become one line.

@@ -5,6 +5,7 @@
 //! What is counted for every request goes through handles resolved beforehand ([`RequestMetrics`]) or per-hop
 //! arrays: no label look-up on the request path. Connections and handshakes look their labels up, at some 0.2 µs.
 
+mod by_route;
 mod define;
 mod request;
 
@@ -16,6 +17,7 @@ use prometheus::{
     Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+pub use by_route::ByRoute;
 pub use request::RequestMetrics;
 
 use crate::alert::{Cause, Hop, TlsFailure};

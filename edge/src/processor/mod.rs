@@ -8,7 +8,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::alert::Hop;
 use crate::hop::{Failure, Request, Response};
+use crate::metrics::ByRoute;
 
 mod dial;
 mod endpoint;
@@ -17,6 +19,7 @@ mod h2;
 mod hash;
 mod health;
 mod host;
+mod metered;
 mod pool;
 mod probe;
 mod resolve;
@@ -30,6 +33,7 @@ pub struct Processor {
     shared: Arc<Shared>,
     endpoints: endpoint::Endpoints,
     pool: Rc<pool::Pool>,
+    requests: ByRoute,
 }
 
 impl Processor {
@@ -37,6 +41,7 @@ impl Processor {
     pub fn new(shared: Arc<Shared>) -> Self {
         let endpoints = endpoint::Endpoints::new(shared.clone());
         Self {
+            requests: ByRoute::new(Arc::clone(&shared.metrics), Hop::Southbound),
             shared,
             endpoints,
             pool: Rc::default(),
@@ -47,10 +52,24 @@ impl Processor {
     ///
     /// # Errors
     /// [`Failure`], with what is known of the target.
-    pub async fn run(&self, request: Request) -> Result<Response, Box<Failure>> {
-        exchange::run(self, request).await
+    pub async fn run(&self, mut request: Request) -> Result<Response, Box<Failure>> {
+        let metrics = &self.shared.metrics;
+        let _in_flight = metrics.in_flight(Hop::Southbound);
+        let (counters, started) = (self.requests.of(Some(request.route.id())), request.started);
+        request.body = metered::meter(request.body, metrics, true);
+        let result = exchange::run(self, request).await;
+        let status = match &result {
+            Ok(response) => response.head.status,
+            Err(failure) => failure.fault.code.status(),
+        };
+        counters.observe(status.as_u16(), started.elapsed());
+        result.map(|mut response| {
+            response.body = metered::meter(response.body, metrics, false);
+            response
+        })
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::large_futures, reason = "a whole scenario runs once")]
 mod tests;

@@ -41,8 +41,6 @@ pub(super) struct Secure {
     pub(super) chain: Option<HeaderValue>,
     /// Of the leaf shown.
     pub(super) sha256: Option<[u8; 32]>,
-    /// Unix seconds until which the leaf is valid.
-    pub(super) not_after: Option<i64>,
     /// Who a verified client is; read when first asked for.
     subject: OnceCell<Option<Subject>>,
 }
@@ -85,7 +83,7 @@ impl Client {
 impl Secure {
     pub(super) fn new(facts: TlsFacts, ssl: Arc<Ssl>, name: String) -> Self {
         let shown = match &facts.client {
-            ClientCert::Verified { chain } | ClientCert::Refused { chain, .. } => {
+            ClientCert::Verified { chain, .. } | ClientCert::Refused { chain, .. } => {
                 Some(Arc::clone(chain))
             }
             ClientCert::NotAsked | ClientCert::Missing => None,
@@ -106,10 +104,6 @@ impl Secure {
                 bytes.copy_from_slice(digest.as_ref());
                 bytes
             }),
-            not_after: leaf.and_then(|leaf| {
-                let (_, parsed) = x509_parser::parse_x509_certificate(leaf).ok()?;
-                Some(parsed.validity().not_after.timestamp())
-            }),
             subject: OnceCell::new(),
             facts,
             ssl,
@@ -120,7 +114,7 @@ impl Secure {
     /// Who a verified client is.
     pub(super) fn subject(&self) -> Option<&Subject> {
         let read = || match &self.facts.client {
-            ClientCert::Verified { chain } => chain.first().and_then(Subject::read),
+            ClientCert::Verified { chain, .. } => chain.first().and_then(Subject::read),
             ClientCert::NotAsked | ClientCert::Missing | ClientCert::Refused { .. } => None,
         };
         self.subject.get_or_init(read).as_ref()

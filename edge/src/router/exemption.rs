@@ -80,9 +80,7 @@ fn host_agrees(
 
 fn certificate(auth: &ClientAuth, secure: &Secure, raw_path: &str) -> Result<(), Fault> {
     let why = match &secure.facts.client {
-        ClientCert::Verified { .. } if secure.not_after.is_none_or(|end| unix_now() <= end) => {
-            return Ok(());
-        }
+        ClientCert::Verified { until, .. } if unix_now() <= *until => return Ok(()),
         ClientCert::Verified { .. } => Cause::ClientCertExpired,
         ClientCert::Missing => Cause::ClientCertMissing,
         ClientCert::Refused { reason, .. } => reason.client_cause(),

@@ -39,12 +39,13 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stre
     let limits = &router.limits;
     let running = Rc::new(Cell::new(0_u32));
     let service = service_fn(|asked| {
-        let work = answer(
+        // Boxed where it is made: hyper and tokio move what they are given several times.
+        let work = Box::pin(answer(
             Rc::clone(router),
             Rc::clone(client),
             asked,
             Running::new(&running),
-        );
+        ));
         async move { Ok::<_, Infallible>(work.await) }
     });
     let mut connection = pin!(

@@ -20,8 +20,6 @@ mod request;
 mod tunnel;
 mod variables;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -33,7 +31,7 @@ use crate::alert::Hop;
 use crate::drain::Drain;
 use crate::hop::local::Local;
 use crate::limits::Limits;
-use crate::metrics::{Metrics, RequestMetrics};
+use crate::metrics::{ByRoute, Metrics};
 use crate::tls::server::ServerTls;
 
 /// What all threads' routers share.
@@ -60,8 +58,7 @@ pub struct Router {
     limits: Rc<Limits>,
     hop: Local,
     log: Writer,
-    routes: RefCell<HashMap<Arc<str>, RequestMetrics>>,
-    no_route: RequestMetrics,
+    requests: ByRoute,
     ids: record::Ids,
 }
 
@@ -69,26 +66,12 @@ impl Router {
     /// A router that hands its requests to `hop`.
     pub fn new(shared: Arc<Shared>, limits: Limits, hop: Local, log: Writer) -> Self {
         Self {
-            no_route: shared.metrics.requests(Hop::Northbound, "none"),
+            requests: ByRoute::new(Arc::clone(&shared.metrics), Hop::Northbound),
             shared,
             limits: Rc::new(limits),
             hop,
             log,
-            routes: RefCell::default(),
             ids: record::Ids::new(),
         }
-    }
-
-    /// The counters of a route, looked up by label once a thread.
-    fn route_metrics(&self, id: &Arc<str>) -> RequestMetrics {
-        let mut routes = self.routes.borrow_mut();
-        if let Some(known) = routes.get(id)
-            && !known.is_forgotten()
-        {
-            return known.clone();
-        }
-        let made = self.shared.metrics.requests(Hop::Northbound, id);
-        routes.insert(Arc::clone(id), made.clone());
-        made
     }
 }

@@ -132,10 +132,10 @@ impl Drop for Record {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let metrics = &self.router.shared.metrics;
-        match &self.route {
-            Some(route) => self.router.route_metrics(route).observe(self.status, took),
-            None => self.router.no_route.observe(self.status, took),
-        }
+        self.router
+            .requests
+            .of(self.route.as_ref())
+            .observe(self.status, took);
         metrics.bytes(Hop::Northbound, false, self.inflow.received());
         metrics.bytes(Hop::Northbound, true, self.bytes_out);
         if !self.router.log.is_on() {

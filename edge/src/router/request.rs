@@ -1,6 +1,7 @@
 //! One request from its head to its answer, whichever protocol it came by: method, authority, path, client certificate,
 //! route, hop. Each step returns a value or the fault that becomes the answer.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use super::{answer, authority, exemption, forward};
 use crate::body::{Body, BodyError, Inflow};
 use crate::fault::{Fault, FaultCode, FaultSource};
 use crate::hop::{self, Tunnel};
+use crate::http1::framing;
 
 /// A request as a connection hands it in.
 pub(super) struct Asked {
@@ -85,9 +87,13 @@ pub(super) fn refuse(fault: Fault, mut record: Record) -> Answer {
     let (mut parts, body) = answer::of_fault(&fault, record.id());
     answer::note_attempts(&mut parts, &record.target.statuses);
     record.status = parts.status.as_u16();
+    // What stands behind a request that was misread, or that asked for a tunnel, may not be a request (RFC 9110 9.3.6).
     let close = matches!(
         fault.code,
-        FaultCode::Misdirected | FaultCode::RequestTimeout
+        FaultCode::BadRequest
+            | FaultCode::MethodNotAllowed
+            | FaultCode::Misdirected
+            | FaultCode::RequestTimeout
     );
     record.fault = Some(fault);
     Answer {
@@ -117,11 +123,13 @@ async fn run(
             "CONNECT and TRACE are refused",
         ));
     }
+    if parts.version == http::Version::HTTP_2 {
+        framing::no_look_alike(&parts.headers)
+            .map_err(|error| Fault::router(FaultCode::BadRequest, error.to_string()))?;
+    }
     let authority = authority::of_request(&parts)?;
     record.host.clone_from(&authority.host);
-    let path = control::path::normalise(parts.uri.path())
-        .map_err(|error| Fault::router(FaultCode::BadRequest, error.to_string()))?
-        .into_owned();
+    let path = path(&parts)?;
     let snapshot = router.shared.snapshot.load_full();
     if let Some(secure) = &client.tls {
         exemption::judge(&snapshot, secure, &authority.host, parts.uri.path())?;
@@ -158,6 +166,17 @@ async fn run(
             Err(failure.fault)
         }
     }
+}
+
+/// The path that routes are matched with; `*` (about the gateway itself) matches none.
+fn path(parts: &request::Parts) -> Result<String, Fault> {
+    let raw = parts.uri.path();
+    if raw == "*" && parts.method == Method::OPTIONS {
+        return Ok(raw.to_owned());
+    }
+    control::path::normalise(raw)
+        .map(Cow::into_owned)
+        .map_err(|error| Fault::router(FaultCode::BadRequest, error.to_string()))
 }
 
 fn find(

@@ -43,6 +43,8 @@ pub enum ClientCert {
     Verified {
         /// As presented, leaf first.
         chain: Arc<[CertificateDer<'static>]>,
+        /// Until when: the earliest notAfter of the path, unix seconds.
+        until: i64,
     },
     /// Not good. Only where the object lets the handshake go on; nothing may be believed of it.
     Refused {
@@ -316,8 +318,8 @@ fn client_cert(
         match session.peer_certificates() {
             Some([leaf, rest @ ..]) => {
                 let chain = std::iter::once(leaf).chain(rest).cloned().collect();
-                match verifier.check(leaf, rest, UnixTime::now()) {
-                    Ok(_) => ClientCert::Verified { chain },
+                match verifier.recall_or_check(leaf, rest, UnixTime::now()) {
+                    Ok(until) => ClientCert::Verified { chain, until },
                     Err(reason) => ClientCert::Refused { chain, reason },
                 }
             }
@@ -329,6 +331,7 @@ fn client_cert(
             Some(verdict) => match &verdict.fault {
                 None => ClientCert::Verified {
                     chain: Arc::clone(&verdict.chain),
+                    until: attempt.good_until(),
                 },
                 Some(reason) => ClientCert::Refused {
                     chain: Arc::clone(&verdict.chain),

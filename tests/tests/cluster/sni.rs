@@ -250,8 +250,7 @@ async fn a_hello_cut_into_bytes_or_records_is_read_like_any_other() {
     for shape in [
         Shape::Segments(1),
         Shape::Segments(7),
-        Shape::Records(1),
-        Shape::Records(3),
+        Shape::Records(40),
         Shape::Records(200),
     ] {
         let reply = TlsClient::new("test.com")
@@ -274,6 +273,22 @@ async fn a_hello_cut_into_bytes_or_records_is_read_like_any_other() {
             "{shape:?}"
         );
     }
+    // A record for each byte is beyond the bound of 64 records: refused, and nobody else is harmed.
+    assert!(
+        TlsClient::new("test.com")
+            .shape(Shape::Records(1))
+            .get(node.https, "/")
+            .await
+            .is_err()
+    );
+    assert_eq!(
+        TlsClient::new("test.com")
+            .get(node.https, "/")
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
 }
 
 #[tokio::test]

@@ -227,7 +227,7 @@ async fn the_access_log_has_one_line_of_json_a_request_with_the_tls_facts_of_bot
     }
     assert_eq!(
         (&line["status"], &line["route"], &line["upstream"]),
-        (&json!(200), &json!("good"), &json!("u")),
+        (&json!(200), &json!("good"), &json!("upstreams/u")),
         "{line}"
     );
     for hop in ["tls", "target_tls"] {

@@ -235,9 +235,10 @@ impl Connection {
     /// for at most `limit`, since a socket closed with unread bytes resets the connection.
     pub async fn close(self, limit: std::time::Duration) {
         let shared = self.shared;
+        let mut shut = false;
         let linger = poll_fn(|cx| {
             let mut stream = shared.stream.borrow_mut();
-            let _ = Pin::new(&mut *stream).poll_shutdown(cx);
+            shut = shut || Pin::new(&mut *stream).poll_shutdown(cx).is_ready();
             let mut space = [0; 4096];
             loop {
                 let mut buf = ReadBuf::new(&mut space);

@@ -85,7 +85,7 @@ async fn the_same_policy_resumes_and_still_knows_the_client() {
         for _ in 0..3 {
             let (facts, resumed) = visit(&tls, &ssl, &client).await.unwrap();
             assert!(resumed);
-            let ClientCert::Verified { chain } = facts.client else {
+            let ClientCert::Verified { chain, .. } = facts.client else {
                 panic!("not verified")
             };
             assert_eq!(&*chain, &leaf.chain[..]);

@@ -106,7 +106,7 @@ async fn a_good_client_certificate_is_verified() {
         let (server, client) =
             handshake(&tls, &ssl, only(rustls_client(None), version, Some(&leaf))).await;
         client.unwrap();
-        let ClientCert::Verified { chain } = server.unwrap().client else {
+        let ClientCert::Verified { chain, .. } = server.unwrap().client else {
             panic!("not verified")
         };
         assert_eq!(&*chain, &leaf.chain[..]);

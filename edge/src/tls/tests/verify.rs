@@ -414,3 +414,26 @@ fn ca_true_leaves_as_apisix_guides_make_them() {
     assert_eq!(agree(&ca.pem, 1, &own), Err(CertFault::SelfSigned));
     agree(&own.pem, 1, &own).unwrap();
 }
+
+#[test]
+fn a_verdict_is_recalled_only_for_the_same_chain_and_only_while_it_holds() {
+    let ca = root("root");
+    let (good, other) = (ca.client("good"), root("elsewhere").client("good"));
+    let (good, other) = (good.der(), other.der());
+    let verifier = verifier(&ca.pem, 1);
+    let now = UnixTime::now();
+    let until = verifier.recall_or_check(good, &[], now).unwrap();
+    assert_eq!(verifier.recall_or_check(good, &[], now), Ok(until));
+    assert!(verifier.recall_or_check(other, &[], now).is_err());
+    assert!(
+        verifier
+            .recall_or_check(other, std::slice::from_ref(good), now)
+            .is_err()
+    );
+    let after = std::time::Duration::from_secs(u64::try_from(until).unwrap() + 1);
+    let after = UnixTime::since_unix_epoch(after);
+    assert!(matches!(
+        verifier.recall_or_check(good, &[], after),
+        Err(CertFault::Expired(_))
+    ));
+}

@@ -6,7 +6,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use control::object::{AuthFailure, ClientAuth};
+use dashmap::DashMap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -19,12 +21,19 @@ use super::cert::{Cert, Side};
 use super::{CertFault, check_size, path, tls12_signature, tls13_signature};
 use crate::tls::attempt::Attempt;
 
+/// Good verdicts kept; beyond it the memory starts afresh.
+const MAX_VERDICTS: usize = 4096;
+
 /// See the module.
 pub struct ClientVerifier {
     anchors: Anchors,
     depth: usize,
     mandatory: bool,
     algorithms: WebPkiSupportedAlgorithms,
+    /// Chains found good, by the SHA-256 of what was presented: since when and until when (unix seconds). A verdict
+    /// depends on nothing but the chain, this policy and the time, and building a path costs a client that comes back
+    /// often more than the rest of its handshake. Proof of the private key is asked for every time.
+    verdicts: DashMap<[u8; 32], (i64, i64)>,
 }
 
 impl ClientVerifier {
@@ -35,7 +44,35 @@ impl ClientVerifier {
             depth: usize::try_from(auth.depth()).unwrap_or(usize::MAX),
             mandatory: is_mandatory(auth),
             algorithms,
+            verdicts: DashMap::new(),
         }
+    }
+
+    /// As [`Self::check`], but a chain found good before is good until its verdict ends.
+    ///
+    /// # Errors
+    /// [`CertFault`].
+    pub fn recall_or_check(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<i64, CertFault> {
+        check_size(leaf, rest)?;
+        let key = presented(leaf, rest);
+        let seconds = super::seconds(now.as_secs());
+        if let Some(verdict) = self.verdicts.get(&key) {
+            let (since, until) = *verdict;
+            if (since..=until).contains(&seconds) {
+                return Ok(until);
+            }
+        }
+        let until = self.check(leaf, rest, now)?;
+        if self.verdicts.len() >= MAX_VERDICTS {
+            self.verdicts.clear();
+        }
+        self.verdicts.insert(key, (seconds, until));
+        Ok(until)
     }
 
     /// Judges a chain at `now`. Returns until when the verdict holds: the earliest notAfter of the path, unix seconds.
@@ -101,6 +138,18 @@ impl ClientVerifier {
         )?;
         Ok(until.get())
     }
+}
+
+/// SHA-256 over the certificates and their lengths, leaf first.
+fn presented(leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for certificate in std::iter::once(leaf).chain(rest) {
+        context.update(&(certificate.len() as u64).to_be_bytes());
+        context.update(certificate);
+    }
+    let mut key = [0; 32];
+    key.copy_from_slice(context.finish().as_ref());
+    key
 }
 
 /// Whether a client without an acceptable certificate is stopped at the handshake. A skip list implies it is not.
@@ -174,7 +223,7 @@ impl ClientCertVerifier for ClientVerifier {
         rest: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let result = self.check(leaf, rest, now);
+        let result = self.recall_or_check(leaf, rest, now);
         let attempt = Attempt::current();
         if let Some(attempt) = &attempt {
             let chain: Arc<[_]> = match &result {
