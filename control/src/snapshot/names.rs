@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::NameMatch;
-use super::table::Run;
+use super::table::{Map, Run};
 use crate::object::{Kind, Ssl};
 use crate::rejection::Rejection;
 
@@ -61,9 +61,9 @@ impl Claims {
 /// The name index.
 #[derive(Clone, Default)]
 pub(super) struct Names {
-    exact: imbl::HashMap<Arc<str>, Claims>,
+    exact: Map<Claims>,
     /// By what follows `*.`.
-    wildcard: imbl::HashMap<Arc<str>, Claims>,
+    wildcard: Map<Claims>,
     any: Option<Claims>,
     /// By (id, name): valid objects that do not have a name they claim.
     contested: imbl::OrdMap<(Arc<str>, Arc<str>), Rejection>,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::Ask;
 use super::paths::{PathEdits, Paths};
-use super::table::Ends;
+use super::table::{Ends, Map};
 use crate::object::{HostPattern, Route};
 
 /// What changes, collected by host pattern so that each is rewritten once.
@@ -40,9 +40,9 @@ impl RouteEdits {
 /// The route index.
 #[derive(Clone, Default)]
 pub(super) struct Routes {
-    exact: imbl::HashMap<Arc<str>, Arc<Paths>>,
+    exact: Map<Arc<Paths>>,
     /// By what follows the `*`.
-    suffix: imbl::HashMap<Arc<str>, Arc<Paths>>,
+    suffix: Map<Arc<Paths>>,
     suffix_ends: Arc<Ends>,
     any: Arc<Paths>,
 }
@@ -88,11 +88,7 @@ impl Routes {
 }
 
 /// Rewrites one host's paths; tells whether there were any before, and whether there are now.
-fn rewrite(
-    map: &mut imbl::HashMap<Arc<str>, Arc<Paths>>,
-    host: &str,
-    edits: PathEdits,
-) -> (bool, bool) {
+fn rewrite(map: &mut Map<Arc<Paths>>, host: &str, edits: PathEdits) -> (bool, bool) {
     let old = map.get(host);
     let before = old.is_some();
     let mut paths = old.map_or_else(Paths::default, |paths| Paths::clone(paths));
