@@ -146,8 +146,14 @@ impl H2Client {
             .iter()
             .flat_map(|(name, value)| literal(name.as_bytes(), value))
             .collect::<Vec<_>>();
-        let flags = END_HEADERS | if end { END_STREAM } else { 0 };
-        self.send(HEADERS, flags, stream, &block).await?;
+        let end = if end { END_STREAM } else { 0 };
+        // A frame may hold 16 KiB; what is beyond goes into one more.
+        let (first, rest) = block.split_at(block.len().min(16 << 10));
+        let whole = if rest.is_empty() { END_HEADERS } else { 0 };
+        self.send(HEADERS, whole | end, stream, first).await?;
+        if !rest.is_empty() {
+            self.send(CONTINUATION, END_HEADERS, stream, rest).await?;
+        }
         Ok(stream)
     }
 
@@ -161,6 +167,16 @@ impl H2Client {
             .collect::<Vec<_>>();
         self.send(HEADERS, END_STREAM, stream, &block).await?;
         Ok(stream)
+    }
+
+    /// Ends a stream with trailers.
+    pub async fn end_with(&mut self, stream: u32, trailers: &[(&str, &[u8])]) -> io::Result<()> {
+        let block = trailers
+            .iter()
+            .flat_map(|(name, value)| literal(name.as_bytes(), value))
+            .collect::<Vec<_>>();
+        self.send(HEADERS, END_HEADERS | END_STREAM, stream, &block)
+            .await
     }
 
     /// Goes on with an unfinished header list by one field, without ending it.

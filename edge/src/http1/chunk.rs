@@ -2,7 +2,7 @@
 //! Sans I/O: the connections on both sides feed it their read buffers.
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
 use super::fields::{self, FieldError};
 
@@ -198,13 +198,7 @@ impl Decoder {
             return Err(ChunkError::TrailerSize);
         }
         let map = fields::parse_trailers(&buf.split_to(end + 4).freeze(), fields::MAX_LINES)?;
-        let forbidden = [
-            header::CONTENT_LENGTH,
-            header::TRANSFER_ENCODING,
-            header::HOST,
-            header::CONNECTION,
-        ];
-        if forbidden.iter().any(|name| map.contains_key(name)) {
+        if fields::has_forbidden_trailer(&map) {
             return Err(ChunkError::ForbiddenTrailer);
         }
         self.state = State::Done;

@@ -126,6 +126,50 @@ pub fn strip_hop_by_hop(map: &mut HeaderMap) {
     }
 }
 
+/// Whether a field says who a client is: what only we may tell a target, in its head or its trailers. Every spelling
+/// counts, since targets that fold what is no letter or digit into `-` or `_` must not be fooled.
+pub fn is_claim(name: &str) -> bool {
+    if !matches!(name.as_bytes().first(), Some(b'x' | b'c' | b'f')) {
+        return false;
+    }
+    let folded = || {
+        name.bytes()
+            .map(|b| if b.is_ascii_alphanumeric() { b } else { b'-' })
+    };
+    let is = |wanted: &str| name.len() == wanted.len() && folded().eq(wanted.bytes());
+    let prefix = "x-forwarded-";
+    is("forwarded")
+        || is("x-real-ip")
+        || is("client-cert")
+        || is("client-cert-chain")
+        || folded().take(prefix.len()).eq(prefix.bytes())
+}
+
+/// Removes every spelling of the fields that say who a client is.
+pub fn strip_claims(map: &mut HeaderMap) {
+    let claims: Vec<HeaderName> = map
+        .keys()
+        .filter(|name| is_claim(name.as_str()))
+        .cloned()
+        .collect();
+    for name in claims {
+        map.remove(name);
+    }
+}
+
+/// Whether a trailer section names a field that decides about framing or routing: a target that merges trailers into
+/// its header section would act on it.
+pub fn has_forbidden_trailer(map: &HeaderMap) -> bool {
+    let forbidden = [
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::HOST,
+        header::CONNECTION,
+    ];
+    forbidden.iter().any(|name| map.contains_key(name))
+        || super::framing::no_look_alike(map).is_err()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +197,24 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, ["content-length", "host", "te", "x-other"]);
         assert_eq!(m["te"], "trailers");
+    }
+
+    #[test]
+    fn claims_are_known_in_every_spelling() {
+        for claim in [
+            "client-cert",
+            "client_cert",
+            "client.cert",
+            "x-real~ip",
+            "x_forwarded.for",
+            "x-forwarded-anything",
+            "forwarded",
+        ] {
+            assert!(is_claim(claim), "{claim}");
+        }
+        for other in ["cookie", "x-custom", "x-forwarded", "client-certificate"] {
+            assert!(!is_claim(other), "{other}");
+        }
     }
 
     #[test]

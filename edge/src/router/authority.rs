@@ -72,6 +72,7 @@ fn host(text: &[u8]) -> Option<Cow<'_, str>> {
     if !name.starts_with('[')
         && (!name.bytes().all(plain)
             || name.starts_with('.')
+            || name.ends_with('.')
             || name.contains("..")
             || name.len() > 253)
     {
@@ -109,6 +110,7 @@ mod tests {
             ("a,b", None),
             (".a", None),
             ("a..b", None),
+            ("a..", None),
             ("%61", None),
         ] {
             assert_eq!(host(text.as_bytes()).as_deref(), read, "{text}");

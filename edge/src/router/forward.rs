@@ -37,7 +37,7 @@ pub(super) fn upgrade(
 pub(super) fn prepare(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
     fields::strip_hop_by_hop(headers);
     headers.remove(header::EXPECT);
-    strip_claims(headers);
+    fields::strip_claims(headers);
     headers.insert(header::HOST, host.clone());
     headers.insert(REAL_IP, client.real_ip.clone());
     headers.insert(FORWARDED_FOR, client.real_ip.clone());
@@ -68,40 +68,6 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     if let Ok(value) = HeaderValue::from_bytes(&joined) {
         headers.insert(header::COOKIE, value);
     }
-}
-
-/// Removes every spelling of the fields that say who the client is: targets that fold `_` into `-` must not be fooled.
-fn strip_claims(headers: &mut HeaderMap) {
-    let claims: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_claim(name.as_str()))
-        .cloned()
-        .collect();
-    for name in claims {
-        headers.remove(name);
-    }
-}
-
-fn is_claim(name: &str) -> bool {
-    if !matches!(name.as_bytes().first(), Some(b'x' | b'c' | b'f')) {
-        return false;
-    }
-    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let is =
-        |wanted: &str| name.len() == wanted.len() && name.bytes().map(folded).eq(wanted.bytes());
-    let starts = |wanted: &str| {
-        name.len() >= wanted.len()
-            && name
-                .bytes()
-                .take(wanted.len())
-                .map(folded)
-                .eq(wanted.bytes())
-    };
-    is("forwarded")
-        || is("x-real-ip")
-        || is("client-cert")
-        || is("client-cert-chain")
-        || starts("x-forwarded-")
 }
 
 #[cfg(test)]

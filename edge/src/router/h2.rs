@@ -17,20 +17,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::Router;
 use super::client::Client;
 use super::h2_body::{AnswerBody, RequestBody};
+use super::h2_turn;
 use super::request::{self, Asked};
+use crate::body::Body;
 use crate::deadline::Deadline;
 use crate::tls::Stream;
 
 /// A silent peer is asked for a sign of life this often, and given as long to answer.
 const PING: Duration = Duration::from_secs(20);
 
-/// Runs hyper's tasks on this thread.
+/// Runs hyper's tasks, one for each stream, on this thread, with so much patience for a client that takes nothing.
 #[derive(Clone, Copy)]
-struct ThisThread;
+struct ThisThread(Duration);
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for ThisThread {
     fn execute(&self, task: F) {
-        tokio::task::spawn_local(task);
+        tokio::task::spawn_local(h2_turn::within(self.0, task));
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stre
         async move { Ok::<_, Infallible>(work.await) }
     });
     let mut connection = pin!(
-        http2::Builder::new(ThisThread)
+        http2::Builder::new(ThisThread(limits.body_idle))
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
@@ -67,10 +69,19 @@ pub(super) async fn serve(router: &Rc<Router>, client: &Rc<Client>, stream: Stre
         if running.get() > 0 {
             idle.set(limits.idle);
         }
-        if !ending && (draining.as_mut().poll(cx).is_ready() || idle.poll(cx).is_ready()) {
+        let idled = idle.poll(cx).is_ready();
+        if !ending && (idled || draining.as_mut().poll(cx).is_ready()) {
             ending = true;
+            // Time for the client to take its leave. One that does not, or never even spoke, is not waited for.
+            idle.set(limits.header);
             connection.as_mut().graceful_shutdown();
-            return connection.as_mut().poll(cx);
+            if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                return Poll::Ready(ended);
+            }
+            return idle.poll(cx).map(Ok);
+        }
+        if ending && idled {
+            return Poll::Ready(Ok(()));
         }
         Poll::Pending
     });
@@ -91,7 +102,8 @@ async fn answer(
         .headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
-    let body = RequestBody::wrap(incoming, &inflow, router.limits.body_idle, grpc);
+    let body = RequestBody::wrap(incoming, &inflow, &router.limits, grpc);
+    let head = parts.method == http::Method::HEAD;
     let asked = Asked {
         parts,
         body,
@@ -99,12 +111,13 @@ async fn answer(
         expects_continue: false,
     };
     let answer = request::serve(&router, &client, asked).await;
-    drop(running);
-    Response::from_parts(answer.parts, AnswerBody::new(answer.body, answer.record))
+    // Our own faults have a body whatever the method.
+    let body = if head { Body::Empty } else { answer.body };
+    Response::from_parts(answer.parts, AnswerBody::new(body, answer.record, running))
 }
 
-/// Counts a stream while it is being answered.
-struct Running(Rc<Cell<u32>>);
+/// Counts a stream until its answer has left.
+pub(super) struct Running(Rc<Cell<u32>>);
 
 impl Running {
     fn new(count: &Rc<Cell<u32>>) -> Self {

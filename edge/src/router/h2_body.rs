@@ -9,15 +9,21 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::h2::Running;
+use super::h2_turn::Turn;
 use super::record::Record;
 use crate::body::{Body, BodyError, Inflow};
 use crate::deadline::Deadline;
+use crate::http1::fields;
+use crate::limits::Limits;
 
 /// A request's body.
 pub(super) struct RequestBody {
     incoming: Incoming,
     inflow: Rc<Inflow>,
     idle: std::time::Duration,
+    /// Most bytes, 0 for no bound.
+    most: u64,
     /// None for streams that may be silent for long (gRPC).
     deadline: Option<Deadline>,
 }
@@ -26,19 +32,45 @@ impl RequestBody {
     pub(super) fn wrap(
         incoming: Incoming,
         inflow: &Rc<Inflow>,
-        idle: std::time::Duration,
+        limits: &Limits,
         patient: bool,
     ) -> Body {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::Empty;
         }
+        let idle = limits.body_idle;
         let deadline = (!patient).then(|| Deadline::new(idle));
         Body::Stream(Box::pin(Self {
             incoming,
             inflow: Rc::clone(inflow),
             idle,
+            most: limits.body_bytes,
             deadline,
         }))
+    }
+
+    /// What HTTP/1.1 bodies go through while they are decoded: the count, the bound, and trailers that may not be.
+    fn judge(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
+        if let Some(deadline) = &mut self.deadline {
+            deadline.set(self.idle);
+        }
+        if let Some(data) = frame.data_ref() {
+            self.inflow.add(data.len());
+            if self.most > 0 && self.inflow.received() > self.most {
+                return Err(BodyError::TooLarge("the body is larger than allowed"));
+            }
+            return Ok(frame);
+        }
+        match frame.into_trailers() {
+            Ok(trailers) if fields::has_forbidden_trailer(&trailers) => Err(BodyError::Malformed(
+                "a trailer names a field that must be in the head",
+            )),
+            Ok(mut trailers) => {
+                fields::strip_claims(&mut trailers);
+                Ok(Frame::trailers(trailers))
+            }
+            Err(frame) => Ok(frame),
+        }
     }
 }
 
@@ -52,15 +84,10 @@ impl http_body::Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let error = match Pin::new(&mut this.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
-                    this.inflow.add(data.len());
-                }
-                if let Some(deadline) = &mut this.deadline {
-                    deadline.set(this.idle);
-                }
-                return Poll::Ready(Some(Ok(frame)));
-            }
+            Poll::Ready(Some(Ok(frame))) => match this.judge(frame) {
+                Ok(frame) => return Poll::Ready(Some(Ok(frame))),
+                Err(error) => error,
+            },
             Poll::Ready(Some(Err(error))) => BodyError::Truncated(error.to_string()),
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => match &mut this.deadline {
@@ -84,15 +111,39 @@ impl http_body::Body for RequestBody {
     }
 }
 
+/// Most bytes given at once: what hyper then holds of an answer that its client does not take, and what a slow client
+/// must take within the body-idle time.
+const PIECE: usize = 16 << 10;
+
 /// An answer's body.
 pub(super) struct AnswerBody {
     body: Body,
+    /// What is left of the last piece of `body`.
+    rest: Bytes,
     record: Record,
+    turn: Option<Rc<Turn>>,
+    _running: Running,
 }
 
 impl AnswerBody {
-    pub(super) const fn new(body: Body, record: Record) -> Self {
-        Self { body, record }
+    pub(super) fn new(body: Body, record: Record, running: Running) -> Self {
+        Self {
+            body,
+            rest: Bytes::new(),
+            record,
+            turn: Turn::of_this_stream(),
+            _running: running,
+        }
+    }
+
+    /// The next piece of data.
+    fn piece(&mut self) -> Frame<Bytes> {
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        self.record.bytes_out += piece.len() as u64;
+        if let Some(turn) = &self.turn {
+            turn.pass_to_client();
+        }
+        Frame::data(piece)
     }
 }
 
@@ -104,17 +155,27 @@ impl http_body::Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            self.record.bytes_out += data.len() as u64;
+        if !self.rest.is_empty() {
+            return Poll::Ready(Some(Ok(self.piece())));
         }
-        Poll::Ready(frame)
+        if let Some(turn) = &self.turn {
+            turn.take_back();
+        }
+        let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            other => return Poll::Ready(other),
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                self.rest = data;
+                Poll::Ready(Some(Ok(self.piece())))
+            }
+            Err(frame) => Poll::Ready(Some(Ok(frame))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

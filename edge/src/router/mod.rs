@@ -13,6 +13,7 @@ mod exemption;
 mod forward;
 mod h2;
 mod h2_body;
+mod h2_turn;
 pub mod listener;
 pub mod policy;
 mod record;

@@ -17,6 +17,7 @@ use crate::body::{Body, BodyError, Inflow};
 use crate::fault::{Fault, FaultCode, FaultSource};
 use crate::hop::{self, Tunnel};
 use crate::http1::framing;
+use crate::limits::Limits;
 
 /// A request as a connection hands it in.
 pub(super) struct Asked {
@@ -124,8 +125,7 @@ async fn run(
         ));
     }
     if parts.version == http::Version::HTTP_2 {
-        framing::no_look_alike(&parts.headers)
-            .map_err(|error| Fault::router(FaultCode::BadRequest, error.to_string()))?;
+        as_strict_as_http1(&mut parts, &router.limits)?;
     }
     let authority = authority::of_request(&parts)?;
     record.host.clone_from(&authority.host);
@@ -145,9 +145,6 @@ async fn run(
     let wanted = forward::upgrade(&parts.method, parts.version, &parts.headers)
         .and_then(|token| granted(&snapshot, &route, token));
     forward::prepare(&mut parts.headers, client, &authority.text);
-    if parts.version == http::Version::HTTP_2 {
-        forward::join_cookies(&mut parts.headers);
-    }
     let request = hop::Request {
         upgrade: wanted.as_ref().map(|w| w.token.clone()),
         snapshot,
@@ -166,6 +163,40 @@ async fn run(
             Err(failure.fault)
         }
     }
+}
+
+/// Holds an HTTP/2 head to what [`crate::http1::request`] asks of others: it goes on to targets as HTTP/1.1.
+fn as_strict_as_http1(parts: &mut request::Parts, limits: &Limits) -> Result<(), Fault> {
+    let bad = |what: String| Fault::router(FaultCode::BadRequest, what);
+    framing::no_look_alike(&parts.headers).map_err(|error| bad(error.to_string()))?;
+    let length = framing::length(&mut parts.headers).map_err(|error| bad(error.to_string()))?;
+    if limits.body_bytes > 0 && length.is_some_and(|n| n > limits.body_bytes) {
+        return Err(Fault::router(
+            FaultCode::ContentTooLarge,
+            "the body is larger than allowed",
+        ));
+    }
+    // Before the lines are counted: clients may send every cookie as a line of its own.
+    forward::join_cookies(&mut parts.headers);
+    if parts.headers.len() > limits.header_count {
+        return Err(Fault::router(
+            FaultCode::HeadersTooLarge,
+            "too many header lines",
+        ));
+    }
+    let target = parts.uri.path_and_query().map_or("", |p| p.as_str());
+    if target.len() > limits.target_bytes {
+        return Err(Fault::router(
+            FaultCode::UriTooLong,
+            "the request target is too long",
+        ));
+    }
+    if !target.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(bad(
+            "the request target has a byte that must be encoded".to_owned()
+        ));
+    }
+    Ok(())
 }
 
 /// The path that routes are matched with; `*` (about the gateway itself) matches none.

@@ -1,7 +1,8 @@
 //! HTTP/2 header lists that must be refused, and floods that must not hurt.
 
+use cluster_tests::answer::Answer;
 use cluster_tests::h2_client::H2Client;
-use cluster_tests::node::Node;
+use cluster_tests::node::{Launch, Node};
 use cluster_tests::objects::{route, ssl};
 use cluster_tests::pki::Authority;
 use cluster_tests::target::Target;
@@ -63,6 +64,7 @@ async fn malformed_header_lists_are_refused() {
         get_with(&[("content-length", b"5")]),
         get_with(&[("content-length", b"x")]),
         get_with(&[("content_length", b"0")]),
+        get_with(&[("content-length", b"0"), ("content-length", b"5")]),
         get_with(&[("transfer_encoding", b"chunked")]),
         vec![
             ("a", b"b"),
@@ -98,6 +100,24 @@ async fn malformed_header_lists_are_refused() {
             (":scheme", b"https"),
             (":authority", b"test.com"),
             (":path", b"x"),
+        ],
+        vec![
+            (":method", b"GET"),
+            (":scheme", b"https"),
+            (":authority", b"test.com"),
+            (":path", b"/a\x7fb"),
+        ],
+        vec![
+            (":method", b"GET"),
+            (":scheme", b"https"),
+            (":authority", b"test.com"),
+            (":path", "/\u{85}".as_bytes()),
+        ],
+        vec![
+            (":method", b"GET"),
+            (":scheme", b"https"),
+            (":authority", b"test.com.."),
+            (":path", b"/"),
         ],
         vec![
             (":method", b"GET"),
@@ -254,4 +274,91 @@ async fn too_large_a_header_list_is_refused() {
     let refused = outcome.status == Some(431) || outcome.reset.is_some() || outcome.gone.is_some();
     assert!(refused, "{outcome:?}");
     assert_eq!(target.received().len(), 1);
+}
+
+#[tokio::test]
+async fn the_bounds_of_http_1_1_hold_for_http_2() {
+    let node = Launch::new().flag("--max-body-bytes", "1KiB").start().await;
+    let target = Target::echo().await;
+    node.put(
+        "ssls/1",
+        &ssl("test.com", &Authority::root("ca").server(&["test.com"])),
+    )
+    .await;
+    node.put("routes/1", &route(&target.node())).await;
+    let dialer = TlsClient::new("test.com").alpn(&["h2"]).dialer();
+    let mut client = H2Client::dial(&dialer, node.https).await.unwrap();
+    let names = (0..150).map(|n| format!("a-{n}")).collect::<Vec<_>>();
+    let many = names
+        .iter()
+        .map(|name| (name.as_str(), b"b".as_slice()))
+        .collect::<Vec<_>>();
+    let outcome = client.request(&get_with(&many)).await;
+    assert_eq!(outcome.status, Some(431), "150 header lines: {outcome:?}");
+    let long = format!("/{}", "a".repeat(17_000));
+    let outcome = client.get("test.com", long.as_bytes()).await;
+    assert_eq!(outcome.status, Some(414), "{outcome:?}");
+    for announced in [true, false] {
+        let mut post = get_with(&[]);
+        if announced {
+            post.push(("content-length", b"2000"));
+        }
+        post[0].1 = b"POST";
+        let stream = client.begin(&post, false).await.unwrap();
+        client.send(0, 1, stream, &[b'x'; 2000]).await.unwrap();
+        let outcome = client.outcome(stream).await;
+        assert_eq!(outcome.status, Some(413), "{announced}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body_even_if_it_is_ours() {
+    let (node, _target, dialer) = stage().await;
+    node.delete("routes/1").await;
+    let mut client = H2Client::dial(&dialer, node.https).await.unwrap();
+    let mut head = get_with(&[]);
+    head[0].1 = b"HEAD";
+    let outcome = client.request(&head).await;
+    assert_eq!((outcome.status, outcome.body.len()), (Some(404), 0));
+}
+
+#[tokio::test]
+async fn a_connection_that_agreed_on_http_2_and_says_nothing_is_closed() {
+    use tokio::io::AsyncReadExt;
+    let node = Launch::new()
+        .flag("--idle-timeout", "500ms")
+        .flag("--header-timeout", "500ms")
+        .start()
+        .await;
+    node.put(
+        "ssls/1",
+        &ssl("test.com", &Authority::root("ca").server(&["test.com"])),
+    )
+    .await;
+    let dialer = TlsClient::new("test.com").alpn(&["h2"]).dialer();
+    let mut silent = dialer.connect(node.https).await.unwrap().stream;
+    let mut waste = Vec::new();
+    let ended = tokio::time::timeout(
+        std::time::Duration::from_secs(10),
+        silent.read_to_end(&mut waste),
+    );
+    assert!(
+        ended.await.is_ok(),
+        "still open after twenty times the idle time"
+    );
+}
+
+#[tokio::test]
+#[ignore = "takes the body-idle time, which is a minute"]
+async fn a_client_that_never_takes_its_answer_loses_the_stream_and_the_target_is_let_go() {
+    let (node, _, dialer) = stage().await;
+    let target = Target::start(|_| Answer::ok(&"x".repeat(4 << 20))).await;
+    node.put("routes/1", &route(&target.node())).await;
+    let mut client = H2Client::dial(&dialer, node.https).await.unwrap();
+    let stream = client.begin(&get_with(&[]), true).await.unwrap();
+    let outcome = tokio::time::timeout(std::time::Duration::from_secs(75), client.outcome(stream))
+        .await
+        .expect("the stream is reset");
+    assert!(outcome.reset.is_some(), "{:?}", outcome.reset);
+    assert_eq!(target.open_connections(), 0);
 }

@@ -224,3 +224,80 @@ async fn the_host_goes_to_the_target_as_pass_host_says() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_client_cannot_claim_in_its_trailers_what_it_must_not_in_its_head() {
+    let node = Node::start().await;
+    let target = Target::echo().await;
+    node.put(
+        "ssls/1",
+        &ssl("test.com", &Authority::root("ca").server(&["test.com"])),
+    )
+    .await;
+    node.put("routes/1", &route(&target.node())).await;
+    let claims = [
+        ("x-forwarded-for", "6.6.6.6"),
+        ("client_cert", ":ZXZpbA==:"),
+        ("client-cert-chain", ":ZXZpbA==:"),
+        ("x-real-ip", "6.6.6.6"),
+        ("x-checksum", "1"),
+    ];
+    let lines = claims
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect::<String>();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: test.com\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{lines}\r\n"
+    );
+    let reply = http1::exchange(node.http, &request).await.unwrap();
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let mut client = H2Client::connect(&TlsClient::new("test.com"), node.https)
+        .await
+        .unwrap();
+    let head: [(&str, &[u8]); 4] = [
+        (":method", b"POST"),
+        (":scheme", b"https"),
+        (":authority", b"test.com"),
+        (":path", b"/"),
+    ];
+    let stream = client.begin(&head, false).await.unwrap();
+    client.send(0, 0, stream, b"hi").await.unwrap();
+    let trailers = claims.map(|(name, value)| (name, value.as_bytes()));
+    client.end_with(stream, &trailers).await.unwrap();
+    assert_eq!(client.outcome(stream).await.status, Some(200));
+    for received in target.received() {
+        assert_eq!(
+            received.message.trailers,
+            [("x-checksum".to_owned(), "1".to_owned())]
+        );
+    }
+}
+
+#[tokio::test]
+async fn trailers_that_would_change_framing_or_routing_are_refused_in_http_2_too() {
+    let node = Node::start().await;
+    let target = Target::echo().await;
+    node.put(
+        "ssls/1",
+        &ssl("test.com", &Authority::root("ca").server(&["test.com"])),
+    )
+    .await;
+    node.put("routes/1", &route(&target.node())).await;
+    let head: [(&str, &[u8]); 4] = [
+        (":method", b"POST"),
+        (":scheme", b"https"),
+        (":authority", b"test.com"),
+        (":path", b"/"),
+    ];
+    for trailer in ["host", "content-length", "content_length"] {
+        let mut client = H2Client::connect(&TlsClient::new("test.com"), node.https)
+            .await
+            .unwrap();
+        let stream = client.begin(&head, false).await.unwrap();
+        client.send(0, 0, stream, b"hi").await.unwrap();
+        client.end_with(stream, &[(trailer, b"2")]).await.unwrap();
+        let outcome = client.outcome(stream).await;
+        assert_ne!(outcome.status, Some(200), "{trailer}: {outcome:?}");
+    }
+    assert!(target.received().is_empty());
+}

@@ -13,6 +13,7 @@ use super::{READ_BODY, Shared};
 use crate::body::BodyError;
 use crate::deadline::Deadline;
 use crate::http1::chunk::{Decoded, Decoder};
+use crate::http1::fields;
 use crate::http1::framing::Framing;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -78,7 +79,10 @@ impl RequestBody {
                 Ok(Decoded::End(trailers)) => {
                     self.rest = Rest::Done;
                     self.shared.open.set(false);
-                    Ok(Some(trailers.map(Frame::trailers)))
+                    Ok(Some(trailers.map(|mut trailers| {
+                        fields::strip_claims(&mut trailers);
+                        Frame::trailers(trailers)
+                    })))
                 }
                 Err(error) => Err(BodyError::Malformed(error.sentence())),
             },
