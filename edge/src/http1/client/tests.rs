@@ -564,3 +564,18 @@ async fn an_unconsumed_body_comes_back_from_a_dead_connection() {
     assert!(matches!(broken.by, BrokenBy::Closed(_)) && !broken.heard && !broken.proven);
     assert!(matches!(broken.body, Some(Body::Stream(_))));
 }
+
+#[tokio::test]
+async fn a_dead_connection_is_not_quiet_to_a_task_without_budget() {
+    let (mut connection, target) = pair().await;
+    drop(target);
+    while connection.is_quiet() {
+        tokio::task::yield_now().await;
+    }
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    while std::pin::pin!(tokio::task::coop::consume_budget())
+        .poll(&mut cx)
+        .is_ready()
+    {}
+    assert!(!connection.is_quiet());
+}
