@@ -301,6 +301,10 @@ impl Exchange {
         message: &Message<'_>,
     ) -> Result<Answer, &'static str> {
         let asked = message.upgrade.ok_or("101 without an upgrade asked for")?;
+        if !self.upload.is_done() {
+            // The rest of the body would reach nobody, or the other protocol as its own bytes.
+            return Err("101 before the request was whole");
+        }
         let token = head
             .headers
             .get(header::UPGRADE)

@@ -121,7 +121,9 @@ impl Endpoint {
             let health = checked.then(|| shared.health.of(upstream.key(), &name));
             let old = before.and_then(|b| b.targets.iter().find(|t| t.name == name));
             match old {
-                Some(old) if old.node == *node && old.health.is_some() == checked => old.clone(),
+                Some(old) if old.node == *node && same(old.health.as_ref(), health.as_ref()) => {
+                    old.clone()
+                }
                 _ => Rc::new(Target {
                     node: node.clone(),
                     name,
@@ -148,12 +150,12 @@ impl Endpoint {
         if self.targets.len() == 1 {
             return tried.is_empty().then_some(0);
         }
-        let anyone = self.targets.iter().all(|t| !t.is_healthy());
+        let weighs = |target: &Target| self.weightless || target.node.weight > 0;
+        // A node that gets nothing anyway is no reason to spare the others.
+        let anyone = self.targets.iter().all(|t| !t.is_healthy() || !weighs(t));
         let usable = |i: usize| {
             let target = &self.targets[i];
-            (anyone || target.is_healthy())
-                && (self.weightless || target.node.weight > 0)
-                && !tried.contains(&i)
+            (anyone || target.is_healthy()) && weighs(target) && !tried.contains(&i)
         };
         self.groups.iter().find_map(|group| match &group.chooser {
             Chooser::RoundRobin(state) => state.borrow_mut().next(&group.members, usable),
@@ -168,6 +170,15 @@ impl Endpoint {
                 choose::two(&group.members, usable, |i| self.targets[i].expected_wait())
             }
         })
+    }
+}
+
+/// Whether two are one and the same: a target whose checks went and came back is judged by new ones.
+fn same(old: Option<&Arc<TargetHealth>>, new: Option<&Arc<TargetHealth>>) -> bool {
+    match (old, new) {
+        (Some(old), Some(new)) => Arc::ptr_eq(old, new),
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -21,6 +21,8 @@ use crate::tls::client::TargetSession;
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long a key that no upstream holds any more keeps its connections.
 const UNUSED: Duration = Duration::from_secs(60);
+/// Shelves beyond those in use that a thread keeps.
+const SHELVES: usize = 1024;
 
 /// What two requests must have in common to use one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,6 +74,8 @@ pub(super) struct Leg {
 #[derive(Default)]
 pub(super) struct Pool {
     shelves: RefCell<HashMap<PoolKey, Rc<Shelf>>>,
+    /// So many shelves are made before those nobody holds are cleared away.
+    bound: Cell<usize>,
     swept: Cell<bool>,
 }
 
@@ -99,11 +103,13 @@ impl Pool {
         if !self.swept.replace(true) {
             tokio::task::spawn_local(sweep(Rc::downgrade(self)));
         }
-        self.shelves
-            .borrow_mut()
-            .entry(key.clone())
-            .or_default()
-            .clone()
+        let mut shelves = self.shelves.borrow_mut();
+        if shelves.len() >= self.bound.get().max(SHELVES) {
+            // Keys can hold a name of the client's choice (its Host): idle connections must not grow with those.
+            shelves.retain(|_, shelf| Rc::strong_count(shelf) > 1);
+            self.bound.set(shelves.len() * 2);
+        }
+        shelves.entry(key.clone()).or_default().clone()
     }
 
     /// Closes what is old, dead or no longer wanted.
@@ -166,5 +172,38 @@ impl Shelf {
             self.used.set(Some(since));
             idle.push(Idle { leg, since });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn names_that_clients_make_up_do_not_grow_the_pool() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                let pool = Rc::<Pool>::default();
+                let key = |n: usize| PoolKey {
+                    host: "127.0.0.1".into(),
+                    port: 443,
+                    h2: false,
+                    tls: Some(TlsKey {
+                        verify_name: format!("{n}.example"),
+                        sni: true,
+                        verify: true,
+                        policy: [0; 32],
+                        identity: None,
+                    }),
+                };
+                let held = pool.shelf(&key(0));
+                for n in 1..10 * SHELVES {
+                    pool.shelf(&key(n));
+                    assert!(pool.shelves.borrow().len() <= SHELVES);
+                }
+                assert!(Rc::ptr_eq(&held, &pool.shelf(&key(0))));
+            })
+            .await;
     }
 }

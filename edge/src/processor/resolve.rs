@@ -10,9 +10,13 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
 use hickory_resolver::name_server::TokioConnectionProvider;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 /// How long after its TTL an answer is still used if the DNS server does not answer.
 const STALE: Duration = Duration::from_secs(30);
+/// How long a fresh answer is waited for while an old one is at hand: a server that is silent must not cost a request
+/// its time to connect.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Bounds of the time an answer is kept, whatever its TTL.
 const KEEP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
@@ -55,15 +59,23 @@ impl Resolver {
         if let Some(k) = known.as_ref().filter(|k| Instant::now() < k.until) {
             return Ok(in_order(&k.addresses));
         }
-        match self.ask(host).await {
+        let old = known.filter(|k| k.until.elapsed() < STALE);
+        let asked = match &old {
+            // The look-up itself goes on; its answer serves those who come later.
+            Some(_) => timeout(PATIENCE, self.ask(host))
+                .await
+                .unwrap_or_else(|_| Err(Asked::Silent("no answer yet".into()))),
+            None => self.ask(host).await,
+        };
+        match asked {
             Ok(fresh) => Ok(in_order(&fresh.addresses)),
-            Err(Asked::Silent(why)) => known
-                .filter(|k| k.until.elapsed() < STALE)
-                .map(|k| in_order(&k.addresses))
-                .ok_or_else(|| Unresolved {
-                    host: host.to_owned(),
-                    why,
-                }),
+            Err(Asked::Silent(why)) => {
+                old.map(|k| in_order(&k.addresses))
+                    .ok_or_else(|| Unresolved {
+                        host: host.to_owned(),
+                        why,
+                    })
+            }
             Err(Asked::Nothing(why)) => Err(Unresolved {
                 host: host.to_owned(),
                 why,
@@ -132,6 +144,8 @@ fn in_order(addresses: &[IpAddr]) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::config::NameServerConfigGroup;
+
     use super::*;
 
     #[tokio::test]
@@ -171,6 +185,26 @@ mod tests {
         resolver.known.insert("a.example".into(), known);
         assert_eq!(resolver.resolve("a.example").await.unwrap(), [address]);
         assert!(resolver.resolve("b.example").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_does_not_hold_up_who_has_an_old_answer() {
+        let deaf = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let server = deaf.local_addr().unwrap();
+        let servers = NameServerConfigGroup::from_ips_clear(&[server.ip()], server.port(), true);
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers);
+        let resolver = Resolver::new(Handle::current());
+        let _ = resolver.dns.set(
+            TokioResolver::builder_with_config(config, TokioConnectionProvider::default()).build(),
+        );
+        let address: IpAddr = "127.0.0.7".parse().unwrap();
+        let known = Known {
+            addresses: Arc::from([address]),
+            until: Instant::now(),
+        };
+        resolver.known.insert("a.example".into(), known);
+        let resolved = timeout(Duration::from_secs(3), resolver.resolve("a.example")).await;
+        assert_eq!(resolved.unwrap().unwrap(), [address]);
     }
 
     #[test]

@@ -167,3 +167,44 @@ async fn an_object_with_a_ttl_goes_away_by_itself() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn of_patches_at_the_same_time_none_is_lost() {
+    let node = Node::start().await;
+    let body =
+        json!({"uri": "/x", "labels": {"a": "b"}, "upstream": {"nodes": {"127.0.0.1:1": 1}}});
+    node.put("routes/1", &body).await;
+    let (mut kept, mut conflicts) = (Vec::new(), 0);
+    for round in 0..50 {
+        let patch = |number: usize| {
+            let (node, label) = (&node, format!("l{round}-{number}"));
+            async move {
+                let body = json!({"labels": {&label: "1"}}).to_string();
+                (label, node.admin("PATCH", "routes/1", &body).await)
+            }
+        };
+        let (a, b, c, d) = tokio::join!(patch(0), patch(1), patch(2), patch(3));
+        for (label, reply) in [a, b, c, d] {
+            match reply.status() {
+                200 => kept.push(label),
+                503 => {
+                    assert_eq!(
+                        reply.json()["error_msg"],
+                        "value changed before overwritten"
+                    );
+                    conflicts += 1;
+                }
+                other => panic!("{other}: {}", reply.text()),
+            }
+        }
+        if conflicts > 0 {
+            break;
+        }
+    }
+    assert!(conflicts > 0, "no two of them met");
+    let labels = node.admin("GET", "routes/1", "").await.json()["value"]["labels"].clone();
+    assert!(
+        kept.iter().all(|label| labels[label] == "1"),
+        "{labels} without one of {kept:?}"
+    );
+}

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cluster_tests::answer::Answer;
+use cluster_tests::answer::{Answer, Received};
 use cluster_tests::http1;
 use cluster_tests::node::{Launch, Node};
+use cluster_tests::pki::Authority;
 use cluster_tests::target::Target;
+use cluster_tests::tls_server::server_config;
 use cluster_tests::wait::eventually;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -132,8 +134,20 @@ async fn least_conn_and_ewma_avoid_a_busy_node() {
         BTreeMap::from([("free".to_owned(), 10)])
     );
     gate.notify_one();
-    put(&node, json!({"type": "ewma", "nodes": {free.node(): 1}})).await;
-    assert_eq!(spread(&node, 3, |_| "/".into()).await.len(), 1);
+    let slow =
+        Target::start(|_| Answer::After(Duration::from_millis(300), Box::new(Answer::ok("slow"))))
+            .await;
+    put(
+        &node,
+        json!({"type": "ewma", "nodes": {slow.node(): 1, free.node(): 1}}),
+    )
+    .await;
+    // One each, as nothing is known of them; from then on the better of the two.
+    assert_eq!(spread(&node, 2, |_| "/".into()).await.len(), 2);
+    assert_eq!(
+        spread(&node, 10, |_| "/".into()).await,
+        BTreeMap::from([("free".to_owned(), 10)])
+    );
 }
 
 #[tokio::test]
@@ -252,13 +266,37 @@ async fn active_tcp_checks_take_out_a_node_that_is_gone() {
     .await;
 }
 
+/// A target that fails all requests, and answers probes with `probed`, for as long as the test wants.
+fn failing(
+    name: &'static str,
+    probed: &'static str,
+) -> (impl Fn(&Received) -> Answer + Send + Sync, Arc<AtomicBool>) {
+    let well = Arc::new(AtomicBool::new(true));
+    let state = Arc::clone(&well);
+    let script = move |received: &Received| match (received.target(), state.load(Ordering::Relaxed))
+    {
+        (_, true) => Answer::ok(name),
+        ("/health", false) => Answer::status(probed, "ill"),
+        (_, false) => Answer::status("500 Internal Server Error", "ill"),
+    };
+    (script, well)
+}
+
+fn requests_of(target: &Target) -> usize {
+    let all = target.received();
+    all.iter().filter(|r| r.target() != "/health").count()
+}
+
 #[tokio::test]
 async fn passive_checks_take_a_node_out_that_fails_requests() {
     let node = Launch::new().flag("--threads", "1").start().await;
-    let ((first, well), (second, _)) = (moody("first").await, moody("second").await);
-    let failing = json!({"interval": 1, "http_failures": 1});
-    let active = json!({"http_path": "/health", "healthy": {"interval": 1, "successes": 1}, "unhealthy": failing});
-    let passive = json!({"unhealthy": {"http_statuses": [500], "http_failures": 1}});
+    let (script, well) = failing("first", "418 I am a teapot");
+    let (first, (second, _)) = (Target::start(script).await, moody("second").await);
+    // Probes bring the node back, but 418 says nothing: only the requests can take it out.
+    let active = json!({
+        "http_path": "/health", "healthy": {"interval": 1, "successes": 1}, "unhealthy": {"interval": 1},
+    });
+    let passive = json!({"unhealthy": {"http_statuses": [500], "http_failures": 3}});
     let nodes = json!({first.node(): 1, second.node(): 1});
     put(
         &node,
@@ -266,9 +304,45 @@ async fn passive_checks_take_a_node_out_that_fails_requests() {
     )
     .await;
     only(&node, &["first", "second"]).await;
+    let before = requests_of(&first);
     well.store(false, Ordering::Relaxed);
-    http1::get(node.http, "x", "/fail").await.unwrap();
-    http1::get(node.http, "x", "/fail").await.unwrap();
+    let answers = spread(&node, 20, |_| "/".into()).await;
+    // Three, or more if a probe that went well was still under way; its turns alone would be ten.
+    let ill = answers["ill"];
+    assert!((3..=5).contains(&ill), "{answers:?}");
+    assert_eq!(answers["second"], 20 - ill);
+    assert_eq!(requests_of(&first), before + ill);
+    well.store(true, Ordering::Relaxed);
+    only(&node, &["first", "second"]).await;
+}
+
+#[tokio::test]
+async fn active_https_checks_take_an_ill_node_out_and_bring_it_back() {
+    let node = Launch::new().flag("--threads", "1").start().await;
+    let ca = Authority::root("target ca");
+    let (script, well) = failing("first", "500 Internal Server Error");
+    let config = server_config(&ca.server(&["probe.test", "backend.test"]), None);
+    let first = Target::start_tls(config.clone(), script).await;
+    let second = Target::start_tls(config, |_| Answer::ok("second")).await;
+    let active = json!({
+        "type": "https", "http_path": "/health", "host": "probe.test", "timeout": 1,
+        "healthy": {"interval": 1, "successes": 1}, "unhealthy": {"interval": 1, "http_failures": 1},
+    });
+    let nodes = json!({first.node(): 1, second.node(): 1});
+    put(
+        &node,
+        json!({
+            "scheme": "https", "pass_host": "rewrite", "upstream_host": "backend.test",
+            "tls": {"ca_certs": [ca.cert]}, "nodes": nodes, "checks": {"active": active},
+        }),
+    )
+    .await;
+    only(&node, &["first", "second"]).await;
+    well.store(false, Ordering::Relaxed);
+    only(&node, &["second"]).await;
+    let received = first.received();
+    let probe = received.iter().find(|r| r.target() == "/health").unwrap();
+    assert_eq!(probe.sni.as_deref(), Some("probe.test"));
     well.store(true, Ordering::Relaxed);
     only(&node, &["first", "second"]).await;
 }

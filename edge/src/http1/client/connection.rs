@@ -1,6 +1,6 @@
 //! One connection to a target: the stream, its buffers, and the clock of what stalls.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 use crate::tls::Stream;
@@ -63,7 +64,10 @@ impl Connection {
     /// only if the kernel has announced something.
     pub fn is_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        self.input.is_empty() && self.poll_read(&mut cx, false).is_pending()
+        // Unconstrained: a task that has used up its budget would find every connection quiet.
+        let read = unconstrained(poll_fn(|cx| self.poll_read(cx, false)));
+        let silent = pin!(read).poll(&mut cx).is_pending();
+        silent && self.input.is_empty()
     }
 
     pub(super) fn poll_read(

@@ -564,3 +564,37 @@ async fn an_unconsumed_body_comes_back_from_a_dead_connection() {
     assert!(matches!(broken.by, BrokenBy::Closed(_)) && !broken.heard && !broken.proven);
     assert!(matches!(broken.body, Some(Body::Stream(_))));
 }
+
+#[tokio::test]
+async fn a_dead_connection_is_not_quiet_to_a_task_without_budget() {
+    let (mut connection, target) = pair().await;
+    drop(target);
+    while connection.is_quiet() {
+        tokio::task::yield_now().await;
+    }
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    while std::pin::pin!(tokio::task::coop::consume_budget())
+        .poll(&mut cx)
+        .is_ready()
+    {}
+    assert!(!connection.is_quiet());
+}
+
+#[tokio::test]
+async fn a_switch_before_the_request_is_whole_is_refused() {
+    let (connection, mut target) = pair().await;
+    let mut asked = ask(Method::GET);
+    asked.upgrade = Some(HeaderValue::from_static("websocket"));
+    let (more, body) = slow();
+    more.send("abc".into()).unwrap();
+    let script = async {
+        read_until(&mut target, "abc\r\n").await;
+        let answer = b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        target.write_all(answer).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(asked.send(connection, body, PACE), script);
+    let Err(broken) = answer else {
+        panic!("switched")
+    };
+    assert!(matches!(broken.by, BrokenBy::BadAnswer(_)));
+}

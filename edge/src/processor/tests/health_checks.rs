@@ -2,6 +2,7 @@
 
 use arc_swap::ArcSwap;
 
+use super::super::health::Sign;
 use super::*;
 
 const FAILED: Reply = Reply::Say("HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno");
@@ -77,6 +78,53 @@ async fn probes_take_a_target_out_and_back_in() {
         until(|| health.is_healthy()).await;
         live.store(Arc::default());
         until(|| !shared.metrics.encode().contains(&target.node())).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_target_that_went_and_came_back_is_judged_by_its_new_probes() {
+    on_a_thread(async {
+        let (a, b) = (
+            Target::start(|_, _| OK).await,
+            Target::start(|_, _| OK).await,
+        );
+        let mut bench = bench(checked(&[&a, &b]));
+        for _ in 0..4 {
+            bench.outcome("GET").await;
+        }
+        let shared = bench.processor.shared.clone();
+        let (upstream, name): (Arc<str>, Arc<str>) = ("routes/1".into(), a.node().into());
+        // The object was deleted and made again: its probes ended, new ones began.
+        shared.health.forget(&upstream, &name);
+        let health = shared.health.of(&upstream, &name);
+        bench.snapshot = super::bench(checked(&[&a, &b])).snapshot;
+        let route = bench.snapshot.route_by_id("1").unwrap();
+        let plan = bench.snapshot.plan(route).unwrap();
+        let check = &plan.upstream.checks().unwrap().active;
+        assert_eq!(health.note(Sign::Broken, check.into()), Some(false));
+        let before = a.heads.borrow().len();
+        for _ in 0..10 {
+            bench.outcome("GET").await;
+        }
+        assert_eq!(a.heads.borrow().len(), before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_healthy_node_without_weight_does_not_end_the_last_resort() {
+    on_a_thread(async {
+        let (only, drained) = (
+            Target::start(|_, _| FAILED).await,
+            Target::start(|_, _| OK).await,
+        );
+        let mut upstream = checked(&[&only, &drained]);
+        upstream["nodes"][drained.node()] = json!(0);
+        let bench = bench(upstream);
+        for _ in 0..5 {
+            assert_eq!(bench.outcome("GET").await.0, "500 no");
+        }
     })
     .await;
 }
