@@ -32,13 +32,25 @@ pub enum BodyError {
 pub struct Inflow {
     received: Cell<u64>,
     broken: RefCell<Option<BodyError>>,
+    patient: Cell<bool>,
 }
 
 impl Inflow {
     /// Forgets the last request.
     pub fn reset(&self) {
         self.received.set(0);
+        self.patient.set(false);
         self.broken.borrow_mut().take();
+    }
+
+    /// From now on the body may be silent for long: it goes to a target that keeps streams open (gRPC).
+    pub fn be_patient(&self) {
+        self.patient.set(true);
+    }
+
+    /// See [`Self::be_patient`].
+    pub fn is_patient(&self) -> bool {
+        self.patient.get()
     }
 
     /// Counts `n` bytes of data.

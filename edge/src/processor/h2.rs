@@ -19,7 +19,7 @@ use self::body::Loan;
 pub(super) use self::line::{Line, Lines, Ticket};
 use crate::body::Body;
 use crate::http1::client::Pace;
-use crate::http1::fields;
+use crate::http1::{fields, framing};
 
 /// A request for a target.
 pub(super) struct Message<'a> {
@@ -46,6 +46,9 @@ pub(super) enum BrokenBy {
     /// The target says nothing.
     #[error("reading timed out")]
     ReadTimedOut,
+    /// The answer's head is none that could go on as HTTP/1.1.
+    #[error("the answer's head is malformed")]
+    BadAnswer,
     /// Stream or connection failed.
     #[error("{0}")]
     Protocol(hyper::Error),
@@ -106,6 +109,17 @@ pub(super) async fn exchange(
     match answer {
         Ok(answer) => {
             let (mut head, incoming) = answer.into_parts();
+            // It may go on as HTTP/1.1, where these would change what follows.
+            if head.status.is_informational() || framing::length(&mut head.headers).is_err() {
+                line.retire();
+                return Err(Box::new(Broken {
+                    by: BrokenBy::BadAnswer,
+                    body: loan.reclaim(),
+                    unprocessed: false,
+                    late: None,
+                    mad: true,
+                }));
+            }
             fields::strip_hop_by_hop(&mut head.headers);
             Ok((head, Streaming::new(incoming, loan, ticket, pace.read)))
         }

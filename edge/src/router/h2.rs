@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -98,11 +98,7 @@ async fn answer(
 ) -> Response<AnswerBody> {
     let (parts, incoming) = asked.into_parts();
     let inflow = Rc::default();
-    let grpc = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
-    let body = RequestBody::wrap(incoming, &inflow, &router.limits, grpc);
+    let body = RequestBody::wrap(incoming, &inflow, &router.limits);
     let head = parts.method == http::Method::HEAD;
     let asked = Asked {
         parts,

@@ -24,36 +24,27 @@ pub(super) struct RequestBody {
     idle: std::time::Duration,
     /// Most bytes, 0 for no bound.
     most: u64,
-    /// None for streams that may be silent for long (gRPC).
-    deadline: Option<Deadline>,
+    deadline: Deadline,
 }
 
 impl RequestBody {
-    pub(super) fn wrap(
-        incoming: Incoming,
-        inflow: &Rc<Inflow>,
-        limits: &Limits,
-        patient: bool,
-    ) -> Body {
+    pub(super) fn wrap(incoming: Incoming, inflow: &Rc<Inflow>, limits: &Limits) -> Body {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::Empty;
         }
         let idle = limits.body_idle;
-        let deadline = (!patient).then(|| Deadline::new(idle));
         Body::Stream(Box::pin(Self {
             incoming,
             inflow: Rc::clone(inflow),
             idle,
             most: limits.body_bytes,
-            deadline,
+            deadline: Deadline::new(idle),
         }))
     }
 
     /// What HTTP/1.1 bodies go through while they are decoded: the count, the bound, and trailers that may not be.
     fn judge(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        if let Some(deadline) = &mut self.deadline {
-            deadline.set(self.idle);
-        }
+        self.deadline.set(self.idle);
         if let Some(data) = frame.data_ref() {
             self.inflow.add(data.len());
             if self.most > 0 && self.inflow.received() > self.most {
@@ -90,13 +81,11 @@ impl http_body::Body for RequestBody {
             },
             Poll::Ready(Some(Err(error))) => BodyError::Truncated(error.to_string()),
             Poll::Ready(None) => return Poll::Ready(None),
-            Poll::Pending => match &mut this.deadline {
-                Some(deadline) => {
-                    std::task::ready!(deadline.poll(cx));
-                    BodyError::TimedOut
-                }
-                None => return Poll::Pending,
-            },
+            Poll::Pending if this.inflow.is_patient() => return Poll::Pending,
+            Poll::Pending => {
+                std::task::ready!(this.deadline.poll(cx));
+                BodyError::TimedOut
+            }
         };
         this.inflow.break_off(error.clone());
         Poll::Ready(Some(Err(error)))

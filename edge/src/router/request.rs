@@ -115,8 +115,8 @@ async fn run(
     let Asked {
         mut parts,
         body,
+        inflow,
         expects_continue,
-        ..
     } = asked;
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Fault::router(
@@ -142,6 +142,12 @@ async fn run(
             format!("routes/{} was rejected", route.id()),
         ));
     }
+    if !body.is_empty()
+        && parts.version == http::Version::HTTP_2
+        && keeps_streams(&snapshot, &route)
+    {
+        inflow.be_patient();
+    }
     let wanted = forward::upgrade(&parts.method, parts.version, &parts.headers)
         .and_then(|token| granted(&snapshot, &route, token));
     forward::prepare(&mut parts.headers, client, &authority.text);
@@ -163,6 +169,14 @@ async fn run(
             Err(failure.fault)
         }
     }
+}
+
+/// Whether the route leads to gRPC, whose streams may be silent for long. The route says so, not the client's content type:
+/// that would let any client hold a connection to any target.
+fn keeps_streams(snapshot: &Snapshot, route: &control::object::Route) -> bool {
+    snapshot
+        .plan(route)
+        .is_ok_and(|plan| plan.upstream.scheme().is_h2())
 }
 
 /// Holds an HTTP/2 head to what [`crate::http1::request`] asks of others: it goes on to targets as HTTP/1.1.

@@ -272,6 +272,7 @@ impl Attempt<'_> {
                 };
             }
             h2::BrokenBy::SendTimedOut | h2::BrokenBy::ReadTimedOut => FaultCode::GatewayTimeout,
+            h2::BrokenBy::BadAnswer => FaultCode::BadTargetAnswer,
             h2::BrokenBy::Protocol(_) if broken.mad => FaultCode::BadTargetAnswer,
             h2::BrokenBy::Protocol(_) => FaultCode::UnexpectedEOFAtTarget,
         };
