@@ -48,8 +48,14 @@ fn refused_arguments(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            let line = line.strip_prefix("error: ").unwrap_or(line);
+            // The names of missing arguments and the values that are possible stand on lines of their own.
+            let lines: Vec<&str> = text
+                .lines()
+                .map(str::trim)
+                .take_while(|l| !l.is_empty())
+                .collect();
+            let line = lines.join(" ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line);
             eprintln!("sallyport: {line} (see sallyport --help)");
             ExitCode::from(BAD_USAGE)
         }

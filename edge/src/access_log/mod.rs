@@ -42,7 +42,8 @@ impl AccessLog {
         match destination {
             Destination::Stdout => Self::stdout(metrics),
             Destination::Off => Ok(Self::off()),
-            Destination::File(path) => Self::file(path, metrics),
+            Destination::File(path) => Self::file(path, metrics)
+                .map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display()))),
         }
     }
 

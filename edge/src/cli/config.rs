@@ -320,6 +320,17 @@ fn destination(text: &str) -> Result<Destination, String> {
 }
 
 fn log_level(text: &str) -> Result<String, String> {
+    // The filter takes a word that is no level for the name of a module, and would then log nothing at all.
+    let unknown = |part: &&str| {
+        part.parse::<tracing_subscriber::filter::LevelFilter>()
+            .is_err()
+    };
+    let plain = |part: &&str| !part.contains(['=', '[', ']', '{', '}']);
+    if let Some(word) = text.split(',').map(str::trim).filter(plain).find(unknown) {
+        return Err(format!(
+            "`{word}` is no level: error, warn, info, debug, trace; or MODULE=LEVEL"
+        ));
+    }
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("`{text}` is no log filter: {error}")),
@@ -489,6 +500,10 @@ mod tests {
             (
                 vec!["--log-level", "a=b=c"],
                 "--log-level: `a=b=c` is no log filter",
+            ),
+            (
+                vec!["--log-level", "info,verbose"],
+                "--log-level: `verbose` is no level: error, warn, info, debug, trace; or MODULE=LEVEL",
             ),
             (vec!["--admin-key", "a b"], "--admin-key: a key is made of"),
             (

@@ -133,7 +133,10 @@ async fn greet(router: &Rc<Router>, mut tcp: TcpStream) -> Result<Greeted, TlsFa
             })
         }
         Policy::Refused(cause) => {
-            let detail = format!("SNI {:?}, revision {}", sni, snapshot.revision());
+            let asked = sni.map_or("no server name".to_owned(), |name| {
+                format!("server name {name}")
+            });
+            let detail = format!("{asked}, revision {}", snapshot.revision());
             drop(snapshot);
             tls::refuse(tcp, Alert::UNRECOGNIZED_NAME).await;
             Err(TlsFailure {

@@ -176,6 +176,12 @@ async fn status_shows_what_is_applied_and_a_missing_node_is_a_clear_error() {
         "{}",
         said.text()
     );
+    let said = run(binary().to_str().unwrap(), ["validate"]).await;
+    assert!(
+        said.code == 2 && said.stderr.contains("--file") && said.stderr.lines().count() == 1,
+        "{}",
+        said.text()
+    );
     let port = cluster_tests::etcd::free_port();
     let url = format!("http://127.0.0.1:{port}");
     let said = run(

@@ -197,7 +197,8 @@ async fn a_websocket_is_a_tunnel_once_the_target_said_101_and_only_where_the_rou
     wire.send(upgrade).await.unwrap();
     let reply = wire.reply().await.unwrap();
     assert_eq!(reply.status(), 101, "{}", reply.text());
-    assert_eq!(reply.header("upgrade"), Some("websocket"));
+    assert_eq!(reply.head.all("upgrade"), ["websocket"]);
+    assert_eq!(reply.head.all("connection"), ["upgrade"]);
     for message in [
         b"\x81\x05hello".to_vec(),
         vec![0, 1, 2, 255],

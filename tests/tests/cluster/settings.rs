@@ -23,6 +23,8 @@ async fn bad_flags_and_files_end_with_2_and_one_line_that_names_them() {
         ("--keyring-file", "/no/such/file", "keyring-file"),
         ("--config", "/no/such/file", "/no/such/file"),
         ("--config", &at_file, "no-such-key"),
+        ("--access-log", "/no/such/dir/log", "/no/such/dir/log"),
+        ("--log-level", "loud", "loud"),
         ("--no-such-flag", "x", "no-such-flag"),
     ];
     for (flag, value, named) in cases {

@@ -89,7 +89,10 @@ impl Connection {
         self.out
             .extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n");
         fields::line(&mut self.out, b"upgrade", upgrade.as_bytes());
-        fields::write(&parts.headers, &mut self.out);
+        // The target's own `upgrade` is still among them, and browsers refuse an answer with two.
+        let mut headers = parts.headers.clone();
+        headers.remove(header::UPGRADE);
+        fields::write(&headers, &mut self.out);
         self.out.extend_from_slice(b"\r\n");
         self.flush_out().await
     }

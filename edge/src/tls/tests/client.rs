@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::pair;
-use super::pki::{self, Leaf, expired, future, root};
+use super::pki::{self, Leaf, expired, expired_before_it_began, future, root};
 use crate::alert::{Alert, Cause, Direction, TlsFailure};
 use crate::tls::client::TargetSession;
 use crate::tls::{ClientTls, Stream, late_failure};
@@ -122,7 +122,7 @@ async fn a_good_certificate_passes() {
 }
 
 /// Certificates that `a.test` may not show where `ca` is trusted: cause and alert.
-fn unfit(ca: &pki::Ca) -> [(Leaf, Cause, u8); 8] {
+fn unfit(ca: &pki::Ca) -> [(Leaf, Cause, u8); 9] {
     let san = |p: &mut rcgen::CertificateParams| {
         p.subject_alt_names = vec![rcgen::SanType::DnsName("a.test".try_into().unwrap())]
     };
@@ -156,6 +156,14 @@ fn unfit(ca: &pki::Ca) -> [(Leaf, Cause, u8); 8] {
             ca.leaf("x", |p| {
                 san(p);
                 expired(p);
+            }),
+            Cause::ServerCertExpired,
+            45,
+        ),
+        (
+            ca.leaf("x", |p| {
+                san(p);
+                expired_before_it_began(p);
             }),
             Cause::ServerCertExpired,
             45,

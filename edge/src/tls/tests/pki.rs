@@ -155,6 +155,12 @@ pub(super) fn expired(params: &mut CertificateParams) {
     params.not_after = date_time_ymd(2021, 1, 1);
 }
 
+/// As `openssl x509 -days -1` makes them.
+pub(super) fn expired_before_it_began(params: &mut CertificateParams) {
+    params.not_before = date_time_ymd(2021, 1, 1);
+    params.not_after = date_time_ymd(2020, 1, 1);
+}
+
 pub(super) fn future(params: &mut CertificateParams) {
     params.not_before = date_time_ymd(2090, 1, 1);
     params.not_after = date_time_ymd(2091, 1, 1);

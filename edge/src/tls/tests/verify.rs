@@ -7,7 +7,9 @@ use control::object::Ssl;
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::pki::{self, Ca, Leaf, expired, future, openssl, root, root_with};
+use super::pki::{
+    self, Ca, Leaf, expired, expired_before_it_began, future, openssl, root, root_with,
+};
 use super::{client_json, ssl};
 use crate::alert::{Alert, Cause};
 use crate::tls::verify::CertFault;
@@ -96,6 +98,11 @@ fn dates_are_asked_for_everywhere() {
     let ca = root("ca");
     let check = |leaf: &Leaf| agree(&ca.pem, 1, leaf).unwrap_err();
     let fault = check(&ca.leaf("c", expired));
+    assert_eq!(
+        (fault.alert(), fault.client_cause()),
+        (Alert(45), Cause::ClientCertExpired)
+    );
+    let fault = check(&ca.leaf("c", expired_before_it_began));
     assert_eq!(
         (fault.alert(), fault.client_cause()),
         (Alert(45), Cause::ClientCertExpired)

@@ -86,6 +86,15 @@ impl<'a> Cert<'a> {
         Ok(())
     }
 
+    /// Like [`Self::check_dates`], for a validity that ends before it begins, as `openssl x509 -days -1` writes it: webpki
+    /// calls that no validity at all, OpenSSL expired.
+    pub(crate) fn check_reversed_dates(&self, now: i64) -> Result<(), CertFault> {
+        if self.not_after() < self.not_before() {
+            self.check_dates(now)?;
+        }
+        Ok(())
+    }
+
     /// `cA` of the basic constraints; `None` without the extension.
     pub(crate) fn ca(&self) -> Option<bool> {
         self.find(|e| match e {

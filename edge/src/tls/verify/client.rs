@@ -101,6 +101,7 @@ impl ClientVerifier {
             };
             search.run(&cert, &self.candidates(rest))?
         } else {
+            cert.check_reversed_dates(seconds)?;
             self.check_with_webpki(leaf, &self.candidates(rest), now)?
         };
         cert.check_purpose(Side::Client)?;

@@ -54,6 +54,7 @@ impl TargetVerifier {
             cert.check_dates(super::seconds(now.as_secs()))?;
             cert.not_after()
         } else {
+            cert.check_reversed_dates(super::seconds(now.as_secs()))?;
             self.check_path(anchors, leaf, rest, now)
                 .map_err(|fault| match fault {
                     CertFault::UntrustedCa if cert.is_self_signed() => CertFault::SelfSigned,
