@@ -19,6 +19,10 @@ pub mod tickets;
 pub mod verify;
 
 #[cfg(test)]
+#[allow(
+    clippy::too_many_lines,
+    reason = "a table of cases reads best in one piece"
+)]
 mod tests;
 
 pub use client::{ClientTls, late_failure};
