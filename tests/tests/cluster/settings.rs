@@ -62,11 +62,19 @@ async fn the_flag_wins_over_the_variable_and_the_variable_over_the_file() {
     let file = launch.dir().join("config.yaml");
     std::fs::write(&file, "node-id: from-file\nfallback-sni: file.com\n").unwrap();
     let launch = launch.flag("--config", &file.display().to_string());
-    assert_eq!(launch.start().await.status().await["node"], "from-file");
+    assert_eq!(name_of(&launch).await, "from-file");
     let launch = launch.env("SALLYPORT_NODE_ID", "from-variable");
-    assert_eq!(launch.start().await.status().await["node"], "from-variable");
+    assert_eq!(name_of(&launch).await, "from-variable");
     let launch = launch.flag("--node-id", "from-flag");
-    assert_eq!(launch.start().await.status().await["node"], "from-flag");
+    assert_eq!(name_of(&launch).await, "from-flag");
+}
+
+/// Starts a node, asks its name and waits for its end: the next one uses the same directory.
+async fn name_of(launch: &Launch) -> serde_json::Value {
+    let mut node = launch.start().await;
+    let name = node.status().await["node"].clone();
+    node.process.kill().await;
+    name
 }
 
 #[tokio::test]
