@@ -1,6 +1,8 @@
 //! The methods on `/apisix/admin/{kind}[/{id}[/{path}]]`: which store call each one is, and its status and body.
 //! Statuses and texts are APISIX's (reference 6.2).
 
+use std::time::Duration;
+
 use axum::extract::Request;
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -12,6 +14,11 @@ use super::{AdminState, listing, merge, references, secrets, write};
 use crate::json as tolerant;
 use crate::object::Kind;
 use crate::store::{Entry, Expect, Written};
+
+/// Longest wait for this node to serve a write.
+const SERVED: Duration = Duration::from_millis(100);
+/// How often the published Snapshot is looked at meanwhile.
+const POLL: Duration = Duration::from_millis(1);
 
 /// What a request is about.
 struct Target {
@@ -103,16 +110,29 @@ async fn put(
     );
     object.insert("update_time".to_owned(), now);
     let bytes = write::prepare(state, kind, &id, &mut object).await?;
-    state
+    let done = state
         .store
         .put(&key, bytes, Expect::Any, args.ttl()?)
         .await?;
+    served(state, done).await;
     let status = if old.is_some() {
         StatusCode::OK
     } else {
         StatusCode::CREATED
     };
     Ok(written(state, kind, status, &key, object))
+}
+
+/// Waits until this node serves what was written, so that commands pasted one behind the other see their effect. A node
+/// that lags answers all the same: the write is done.
+async fn served(state: &AdminState, done: Written) {
+    let Written::At(revision) = done else { return };
+    let applied = async {
+        while state.snapshot.load().revision() < revision {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    let _ = tokio::time::timeout(SERVED, applied).await;
 }
 
 async fn post(
@@ -153,7 +173,10 @@ async fn post(
         .put(&key, write::to_bytes(&object)?, Expect::Absent, args.ttl()?)
         .await?
     {
-        Written::At(_) => Ok(written(state, kind, StatusCode::CREATED, &key, object)),
+        done @ Written::At(_) => {
+            served(state, done).await;
+            Ok(written(state, kind, StatusCode::CREATED, &key, object))
+        }
         Written::Conflict => Err(Answer::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "the drawn id is taken",
@@ -216,7 +239,10 @@ async fn overwrite(
         )
         .await?
     {
-        Written::At(_) => Ok(written(state, kind, StatusCode::OK, &entry.key, object)),
+        done @ Written::At(_) => {
+            served(state, done).await;
+            Ok(written(state, kind, StatusCode::OK, &entry.key, object))
+        }
         Written::Conflict => Err(Answer::error(
             StatusCode::SERVICE_UNAVAILABLE,
             "value changed before overwritten",
@@ -236,10 +262,11 @@ async fn delete(state: &AdminState, target: &Target, args: &Args) -> Result<Answ
     }
     let key = format!("{}/{id}", target.kind.dir());
     match state.store.delete(&key, Expect::Any).await? {
-        Written::At(_) => Ok(Answer::json(
-            StatusCode::OK,
-            &json!({"deleted": "1", "key": format!("{}/{key}", state.prefix)}),
-        )),
+        done @ Written::At(_) => {
+            served(state, done).await;
+            let body = json!({"deleted": "1", "key": format!("{}/{key}", state.prefix)});
+            Ok(Answer::json(StatusCode::OK, &body))
+        }
         Written::Conflict => Err(Answer::no_key()),
     }
 }
