@@ -17,12 +17,31 @@ as_root() {
     fi
 }
 
+# Why the test of deploy/compose.yaml is left out; empty if it is not.
+skipped=
+if ! command -v docker >/dev/null; then
+    skipped="there is no docker"
+elif ! docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
+    skipped="no Docker engine answers"
+elif [ "$(id -u)" -ne 0 ]; then
+    skipped="it needs root"
+fi
+
 # command:package. The tests start etcd and nginx themselves, on ports of their own.
+tools=(protoc:protobuf-compiler cc:gcc etcd:etcd-server etcdctl:etcd-client nginx:nginx-light
+    openssl:openssl curl:curl python3:python3)
+if [ -z "$skipped" ]; then
+    # For the images, and to cut containers off from each other.
+    tools+=(debootstrap:debootstrap strip:binutils iptables:iptables)
+    docker compose version >/dev/null 2>&1 || tools+=(docker-compose:docker-compose)
+fi
 missing=()
-for pair in protoc:protobuf-compiler cc:gcc etcd:etcd-server etcdctl:etcd-client nginx:nginx-light \
-    openssl:openssl curl:curl python3:python3; do
-    PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+for pair in "${tools[@]}"; do
+    PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
 done
+# Without what they recommend, the packages of protoc and gcc lack the files that these read.
+[ -e /usr/include/google/protobuf/descriptor.proto ] || ! command -v apt-get >/dev/null || missing+=(libprotobuf-dev)
+[ -e /usr/include/stdio.h ] || ! command -v apt-get >/dev/null || missing+=(libc6-dev)
 if [ "${#missing[@]}" -gt 0 ]; then
     command -v apt-get >/dev/null || stop "please install ${missing[*]}; this system has no apt-get"
     say "installing ${missing[*]}"
@@ -37,7 +56,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
         esac
     done
 fi
-export PATH="$PATH:/usr/sbin"
+export PATH="$PATH:/usr/sbin:/sbin"
 
 command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
 command -v cargo >/dev/null || stop "Rust is missing: see https://rustup.rs"
@@ -53,11 +72,14 @@ say "format"
 cargo fmt --all --check
 say "shape of the source"
 tests/shape.sh
+say "queries of the dashboard and of the alert rules"
+tests/compose/check-queries.py
 say "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
 say "the program that the black-box tests start"
 cargo build --locked --package edge --bin sallyport
 say "tests"
+[ -z "$skipped" ] || say "SKIPPED: the test of deploy/compose.yaml, since $skipped"
 code=0
 # Held back, so that the summary is the last line even when failures are listed after it.
 output=$(mktemp)

@@ -26,7 +26,7 @@ fn change(kind: Kind, id: usize, value: &[u8]) -> Change {
     };
     let id: Arc<str> = id.to_string().into();
     let object = object::read(kind, &id, value, &context).expect("a valid object");
-    Change::Set(kind, id, object)
+    Change::Set(kind, id, object, 1)
 }
 
 /// Spread over the population, the same on every run.

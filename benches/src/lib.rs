@@ -3,7 +3,11 @@
 //! * `benches/snapshot.rs`: look-ups and changes, `cargo bench -p cluster-benches`
 //! * `src/bin/load.rs`: a whole etcd read into a Snapshot, time and memory
 //! * `src/bin/handshakes.rs`: a client that does nothing but full TLS 1.3 handshakes with a certificate
+//! * `src/bin/spread.rs`: a cluster of processes: how fast a change reaches all of them, how long a new one takes to join
+//! * `hop/run.sh`: one process with both roles beside router and processor apart, requests for each CPU-second
 //! * `peers/run.sh`: Sallyport beside nginx, requests and handshakes for each CPU-second
+
+pub mod etcd;
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::json;

@@ -9,6 +9,7 @@
 //! ```
 //!
 //! * [`json`]: tolerant JSON reading, so that commands pasted from guides work;
+//! * [`membership`]: the nodes of the cluster;
 //! * [`object`]: one file a kind: wire form and validated form;
 //! * [`path`]: request paths, brought to the one form that is matched;
 //! * [`rejection`]: why an object was refused;
@@ -16,10 +17,12 @@
 //! * [`store`]: etcd and embedded behind one set of calls;
 //! * [`snapshot`]: the immutable, indexed whole that one revision describes;
 //! * [`sync`]: list, watch, last-good file, publishing;
+//! * [`tickets`]: the cluster's session ticket keys, sealed in the store;
 //! * [`admin`]: the Admin API and our own read-only views.
 
 pub mod admin;
 pub mod json;
+pub mod membership;
 pub mod object;
 pub mod path;
 pub mod rejection;
@@ -27,3 +30,4 @@ pub mod seal;
 pub mod snapshot;
 pub mod store;
 pub mod sync;
+pub mod tickets;

@@ -17,6 +17,8 @@ use base64::engine::general_purpose::STANDARD;
 
 /// Opens what we sealed ourselves; the number is the format's.
 const OURS: &str = "sallyport:1:";
+/// Begins what was sealed for one purpose, which its label names; the number is the format's.
+const LABELLED: &str = "sallyport:labelled:1:";
 /// The least a key may have; what is shorter can be guessed.
 const MIN_KEY_LEN: usize = 16;
 /// Name of the random key in the data directory, used when there is no keyring.
@@ -85,7 +87,9 @@ impl Keyring {
             return Ok(value.to_owned());
         }
         if self.keys.is_empty() {
-            return Err("is neither PEM nor can it be opened: there is no keyring".to_owned());
+            return Err(
+                "is neither PEM nor can it be opened: this node has no --keyring-file".to_owned(),
+            );
         }
         let ours = value.trim().strip_prefix(OURS);
         let bytes = STANDARD
@@ -111,6 +115,24 @@ impl Keyring {
         // what it stores refuses it; handing back the clear text would leak it.
         let sealed = seal_gcm(&key.gcm, OURS.as_bytes(), value.as_bytes()).unwrap_or_default();
         format!("{OURS}{}", STANDARD.encode(sealed))
+    }
+}
+
+impl Keyring {
+    /// Seals `clear` with the first key for the purpose that `label` names; `None` without a key or randomness.
+    pub(crate) fn seal_for(&self, label: &str, clear: &[u8]) -> Option<String> {
+        let label = format!("{LABELLED}{label}");
+        let sealed = seal_gcm(&self.keys.first()?.gcm, label.as_bytes(), clear).ok()?;
+        Some(format!("{LABELLED}{}", STANDARD.encode(sealed)))
+    }
+
+    /// Opens what any of the keys sealed for the purpose that `label` names.
+    pub(crate) fn open_for(&self, label: &str, sealed: &str) -> Option<Vec<u8>> {
+        let bytes = STANDARD.decode(sealed.strip_prefix(LABELLED)?).ok()?;
+        let label = format!("{LABELLED}{label}");
+        self.keys
+            .iter()
+            .find_map(|key| open_gcm(&key.gcm, label.as_bytes(), &bytes))
     }
 }
 
@@ -299,6 +321,26 @@ mod tests {
         let mut broken = sealed.clone();
         broken.replace_range(20..21, if &sealed[20..21] == "A" { "B" } else { "A" });
         assert!(new.open(&broken).is_err());
+    }
+
+    #[test]
+    fn what_is_sealed_for_one_purpose_serves_no_other() {
+        let ring = Keyring::parse("an old key that is long enough").unwrap();
+        let sealed = ring.seal_for("a", b"secret").unwrap();
+        assert_eq!(ring.open_for("a", &sealed).unwrap(), b"secret");
+        assert!(ring.open_for("b", &sealed).is_none() && ring.open(&sealed).is_err());
+        let body = sealed.strip_prefix(LABELLED).unwrap();
+        assert!(ring.open(&format!("{OURS}{body}")).is_err());
+        let body = ring.seal(PEM).replace(OURS, LABELLED);
+        assert!(ring.open_for("a", &body).is_none());
+        let both = "a new key that is long enough\nan old key that is long enough";
+        let both = Keyring::parse(both).unwrap();
+        assert_eq!(both.open_for("a", &sealed).unwrap(), b"secret");
+        assert!(
+            ring.open_for("a", &both.seal_for("a", b"x").unwrap())
+                .is_none()
+        );
+        assert!(Keyring::default().seal_for("a", b"x").is_none());
     }
 
     #[test]

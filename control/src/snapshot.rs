@@ -3,6 +3,7 @@
 //! Made by [`Snapshot::apply`] in `sync`; read through `ArcSwap` by every data-plane thread.
 
 mod apply;
+mod held;
 mod names;
 mod paths;
 mod resolve;
@@ -18,12 +19,13 @@ use std::sync::Arc;
 
 use crate::object::{Kind, Object, Route, Service, Ssl, Timeouts, Upstream};
 use crate::rejection::{Closes, Rejection};
+use held::{Held, object};
 
 /// A change to one key.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A new or changed valid object.
-    Set(Kind, Arc<str>, Object),
+    /// A new or changed valid object, and the store revision that wrote it.
+    Set(Kind, Arc<str>, Object, u64),
     /// The key is gone.
     Remove(Kind, Arc<str>),
     /// The newest value was refused. If the Snapshot holds a last good object under the id it keeps it; else `closes` is shut.
@@ -91,13 +93,15 @@ pub struct MissingReference {
 #[derive(Clone, Default)]
 pub struct Snapshot {
     revision: u64,
-    ssls: imbl::HashMap<Arc<str>, Arc<Ssl>>,
-    upstreams: imbl::HashMap<Arc<str>, Arc<Upstream>>,
-    services: imbl::HashMap<Arc<str>, Arc<Service>>,
-    routes: imbl::HashMap<Arc<str>, Arc<Route>>,
+    /// Of the newest change to an object.
+    changed: u64,
+    ssls: imbl::HashMap<Arc<str>, Held<Ssl>>,
+    upstreams: imbl::HashMap<Arc<str>, Held<Upstream>>,
+    services: imbl::HashMap<Arc<str>, Held<Service>>,
+    routes: imbl::HashMap<Arc<str>, Held<Route>>,
     /// Of refused objects without a last good version.
     closed_ssls: imbl::HashMap<Arc<str>, Arc<[String]>>,
-    closed_routes: imbl::HashMap<Arc<str>, Arc<Route>>,
+    closed_routes: imbl::HashMap<Arc<str>, Held<Route>>,
     /// By the object's key.
     rejections: imbl::OrdMap<String, Rejection>,
     /// (service, route): routes that name no hosts and take their service's.
@@ -117,6 +121,12 @@ impl Snapshot {
     /// The store revision this is the whole of; 0 before the first.
     pub const fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The revision of the newest change to one of our objects: whoever applied it is not behind, although the store may
+    /// have moved on for others.
+    pub const fn changed(&self) -> u64 {
+        self.changed
     }
 
     /// Who answers for a TLS name: lower case, no trailing dot. Rules: exact, else the wildcard one label up, else `*`;
@@ -162,52 +172,49 @@ impl Snapshot {
 
     /// The valid SSL objects, of both types, in no order.
     pub fn ssls(&self) -> impl Iterator<Item = &Arc<Ssl>> {
-        self.ssls.values()
+        self.ssls.values().map(object)
     }
 
     /// The valid named upstreams, in no order.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.upstreams.values()
+        self.upstreams.values().map(object)
     }
 
     /// The valid upstreams, named ones and those inline in routes and services, in no order.
     pub fn all_upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        let in_routes = self.routes.values().filter_map(|route| route.upstream());
-        let in_services = self
-            .services
-            .values()
-            .filter_map(|service| service.upstream());
-        self.upstreams.values().chain(in_routes).chain(in_services)
+        let in_routes = self.routes().filter_map(|route| route.upstream());
+        let in_services = self.services().filter_map(|service| service.upstream());
+        self.upstreams().chain(in_routes).chain(in_services)
     }
 
     /// The valid services, in no order.
     pub fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
-        self.services.values()
+        self.services.values().map(object)
     }
 
     /// The valid routes, in no order.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.values()
+        self.routes.values().map(object)
     }
 
     /// The valid SSL object `id`.
     pub fn ssl(&self, id: &str) -> Option<&Arc<Ssl>> {
-        self.ssls.get(id)
+        self.ssls.get(id).map(object)
     }
 
     /// The valid named upstream `id`.
     pub fn upstream(&self, id: &str) -> Option<&Arc<Upstream>> {
-        self.upstreams.get(id)
+        self.upstreams.get(id).map(object)
     }
 
     /// The valid service `id`.
     pub fn service(&self, id: &str) -> Option<&Arc<Service>> {
-        self.services.get(id)
+        self.services.get(id).map(object)
     }
 
     /// The route `id` that requests are matched with: the valid one, else the closed one.
     pub fn route_by_id(&self, id: &str) -> Option<&Arc<Route>> {
-        self.routes.get(id).or_else(|| self.closed_routes.get(id))
+        self.held_route(id).map(object)
     }
 }
 

@@ -60,6 +60,7 @@ async fn who_may_ask() {
             "invalid method for role viewer",
         ),
         ("GET", "/v1/config", "", "missing apikey"),
+        ("GET", "/v1/nodes", "", "missing apikey"),
         ("GET", "/v1/rejections", "X-API-KEY: x", "wrong apikey"),
     ];
     for (method, path, header, why) in cases {
@@ -78,6 +79,7 @@ async fn who_may_ask() {
             "Cookie: a=b; x_api_key=admin-key-of-the-test",
         ),
         ("/v1/config", viewer),
+        ("/v1/nodes", viewer),
     ] {
         assert_eq!(
             server.raw("GET", path, &[header], b"").await.status,
@@ -912,4 +914,17 @@ async fn own_views() {
         diff.json(),
         json!({"key": "/apisix/upstreams/1", "change": "added", "fields": fields})
     );
+}
+
+#[tokio::test]
+async fn nodes_with_their_lag_and_state() {
+    let server = Server::start().await;
+    let view = server.send("GET", "/v1/nodes", None).await.json();
+    assert_eq!((&view["revision"], &view["total"]), (&json!(3), &json!(2)));
+    assert_eq!(view["list"][0]["lag"], 0, "never negative");
+    assert_eq!(view["list"][0]["state"], "alive");
+    let expected = json!({"id": "b", "roles": ["processor"], "version": "1.2", "addresses": {"hop": "b:9444"},
+        "started": "2030-01-01T00:00:00Z", "applied_revision": 1, "lag": 2, "state": "leaving", "rejected_total": 7,
+        "rejected": [{"key": "ssls/1", "revision": 1, "field": "cert", "reason": "no"}]});
+    assert_eq!(view["list"][1], expected);
 }

@@ -23,6 +23,7 @@ use control::seal::Keyring;
 use control::snapshot::Snapshot;
 use control::store::{EtcdOptions, EtcdStore, Expect, Store, StoreError, Written};
 use control::sync::{self, Status, SyncOptions};
+use control::tickets;
 use etcd::Etcd;
 
 const GOOD: &str = r#"{"type":"roundrobin","nodes":{"127.0.0.1:80":1}}"#;
@@ -394,6 +395,90 @@ async fn users_sign_in_and_again_when_the_token_ends() {
     assert!(store.get("upstreams/1").await.unwrap().is_some());
     let mut watch = store.watch(revision).await.unwrap();
     assert_eq!(watch.next().await.unwrap().events[0].key, "upstreams/1");
+    // A lease that is renewed past the token's life, and its keys.
+    let beside = store.beside("-nodes");
+    let lease = beside.lease(Duration::from_secs(5)).await.unwrap();
+    for round in ["1", "2", "3"] {
+        lease.put("a", round.into(), Expect::Any).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(lease.renew().await.unwrap(), "round {round}");
+    }
+    assert_eq!(&*beside.get("a").await.unwrap().unwrap().value, b"3");
+    lease.revoke().await.unwrap();
+    assert!(beside.list().await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn what_lies_beside_is_apart_and_goes_with_its_lease() {
+    let etcd = Etcd::start(&[]);
+    let store = store_at(etcd.endpoint()).await;
+    let beside = store.beside("-nodes");
+    let from = put(&store, "upstreams/1", GOOD).await;
+    let mut seen = store.watch(from + 1).await.unwrap();
+    let lease = beside.lease(Duration::from_secs(5)).await.unwrap();
+    for key in ["a", "b"] {
+        let put = lease.put(key, "x".into(), Expect::Absent).await.unwrap();
+        assert!(matches!(put, Written::At(_)));
+    }
+    let again = lease.put("a", "x".into(), Expect::Absent).await.unwrap();
+    assert_eq!(again, Written::Conflict);
+    assert!(lease.renew().await.unwrap());
+    let keys = async |store: &Store| -> Vec<String> {
+        let listing = store.list().await.unwrap();
+        listing.entries.into_iter().map(|e| e.key).collect()
+    };
+    assert_eq!(keys(&beside).await, ["a", "b"]);
+    assert_eq!(keys(&store).await, ["upstreams/1"]);
+    etcd.ctl(&["get", "/apisix-nodes/a"]);
+    // Under another lease a key outlives its first.
+    let other = beside.lease(Duration::from_secs(2)).await.unwrap();
+    other.put("b", "y".into(), Expect::Any).await.unwrap();
+    lease.revoke().await.unwrap();
+    assert_eq!(keys(&beside).await, ["b"]);
+    until("the other runs out", async || {
+        keys(&beside).await.is_empty()
+    })
+    .await;
+    assert!(!other.renew().await.unwrap());
+    assert!(other.put("b", "y".into(), Expect::Any).await.is_err());
+    put(&store, "upstreams/2", GOOD).await;
+    let batch = seen.next().await.unwrap();
+    assert_eq!(batch.events.len(), 1, "a watch sees its own prefix alone");
+    assert_eq!(batch.events[0].key, "upstreams/2");
+}
+
+#[tokio::test]
+async fn ticket_keys_are_the_same_on_every_router() {
+    let etcd = Etcd::start(&[]);
+    let keyring = Keyring::parse("the keyring of the whole cluster").unwrap();
+    let mut rings = Vec::new();
+    for _ in 0..3 {
+        let (to, ring) = tokio::sync::watch::channel(Vec::new());
+        let (store, keyring) = (store_at(etcd.endpoint()).await, keyring.clone());
+        tokio::spawn(async move {
+            let install = move |secrets: Vec<tickets::TicketSecret>| {
+                to.send_replace(secrets.iter().map(|s| *s.bytes()).collect());
+            };
+            tickets::run(&store, keyring, install).await;
+        });
+        rings.push(ring);
+    }
+    let agreed = async |not: &[[u8; 32]]| {
+        let mut found = Vec::new();
+        until("all have one and the same key", async || {
+            found = rings[0].borrow().clone();
+            found.len() == 1 && found != not && rings.iter().all(|ring| *ring.borrow() == found)
+        })
+        .await;
+        found
+    };
+    let first = agreed(&[]).await;
+    let store = store_at(etcd.endpoint()).await.beside("-tickets");
+    let document = store.get("keys").await.unwrap().unwrap().value;
+    assert!(!document.windows(32).any(|window| window == first[0]));
+    // Deleted: there is another one.
+    store.delete("keys", Expect::Any).await.unwrap();
+    agreed(&first).await;
 }
 
 #[tokio::test]

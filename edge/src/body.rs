@@ -43,12 +43,12 @@ impl Inflow {
         self.broken.borrow_mut().take();
     }
 
-    /// From now on the body may be silent for long: it goes to a target that keeps streams open (gRPC).
-    pub fn be_patient(&self) {
-        self.patient.set(true);
+    /// Whether the body may be silent for long: it goes to a target that keeps streams open (gRPC).
+    pub fn set_patient(&self, patient: bool) {
+        self.patient.set(patient);
     }
 
-    /// See [`Self::be_patient`].
+    /// See [`Self::set_patient`].
     pub fn is_patient(&self) -> bool {
         self.patient.get()
     }
@@ -99,6 +99,67 @@ impl Body {
             Self::Full(bytes) => bytes.is_empty(),
             Self::Stream(_) => false,
             Self::H2(incoming) => http_body::Body::is_end_stream(incoming),
+        }
+    }
+}
+
+impl Body {
+    /// How many bytes it has, if all of it is here.
+    pub const fn here(&self) -> Option<u64> {
+        match self {
+            Self::Empty => Some(0),
+            Self::Full(bytes) => Some(bytes.len() as u64),
+            Self::Stream(_) | Self::H2(_) => None,
+        }
+    }
+
+    /// The same body, of which `done` learns how many bytes were taken, when it is dropped.
+    pub fn counted(self, done: impl FnOnce(u64) + Unpin + 'static) -> Self {
+        Self::Stream(Box::pin(Counted {
+            body: self,
+            bytes: 0,
+            done: Some(done),
+        }))
+    }
+}
+
+/// See [`Body::counted`].
+struct Counted<F: FnOnce(u64)> {
+    body: Body,
+    bytes: u64,
+    done: Option<F>,
+}
+
+impl<F: FnOnce(u64) + Unpin> http_body::Body for Counted<F> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.bytes += data.len() as u64;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<F: FnOnce(u64)> Drop for Counted<F> {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(self.bytes);
         }
     }
 }

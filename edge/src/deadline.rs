@@ -52,9 +52,58 @@ impl Deadline {
     }
 }
 
+/// A bound on a peer's silence. It runs only while somebody waits for the peer: until the first one does, and while what
+/// came is being dealt with, the peer is not to blame.
+#[derive(Debug)]
+pub struct Silence {
+    bound: Duration,
+    waiting: bool,
+    deadline: Deadline,
+}
+
+impl Silence {
+    /// At most `bound` long.
+    pub fn at_most(bound: Duration) -> Self {
+        Self {
+            bound,
+            waiting: false,
+            deadline: Deadline::new(bound),
+        }
+    }
+
+    /// The peer was heard.
+    pub const fn broken(&mut self) {
+        self.waiting = false;
+    }
+
+    /// Ready when the silence lasted too long; to be polled only after whatever is waited for was pending.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.waiting {
+            self.waiting = true;
+            self.deadline.set(self.bound);
+        }
+        self.deadline.poll(cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_counts_from_the_first_wait() {
+        let bound = Duration::from_secs(60);
+        let mut silence = Silence::at_most(bound);
+        // As long as a dial with retries may take.
+        tokio::time::sleep(bound * 2).await;
+        for _ in 0..2 {
+            let began = Instant::now();
+            std::future::poll_fn(|cx| silence.poll(cx)).await;
+            assert_eq!(began.elapsed(), bound);
+            silence.broken();
+            tokio::time::sleep(bound * 2).await;
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn it_goes_off_at_the_last_time_set() {

@@ -1,6 +1,7 @@
 //! Why one request failed: the code a client may see, the reason, and the private detail for the log. One match turns a
 //! [`FaultCode`] into a status, one into its text. A leaf: every stage returns these.
 
+use control::snapshot::MissingReference;
 use http::StatusCode;
 
 use crate::alert::Cause;
@@ -157,6 +158,11 @@ impl Fault {
             reason: None,
             detail: detail.into(),
         }
+    }
+    /// A reference in the configuration leads nowhere.
+    pub fn of_missing(reference: &MissingReference) -> Self {
+        Self::processor(FaultCode::ConfigMissingMaterial, reference.to_string())
+            .because(Cause::ConfigMissingMaterial)
     }
     /// A fault seen by the router.
     pub fn router(code: FaultCode, detail: impl Into<String>) -> Self {

@@ -2,12 +2,18 @@
 //!
 //! ```text
 //! client ─TLS─► listener ► hello ► policy ► handshake ► request ► exemption ► routes ─┐            router
-//!                                                                                     ├ hop (a call, later QUIC)
+//!                                                                                     ├ hop (a call, or QUIC)
 //! target ◄─TLS─ exchange ◄ dial or pool ◄ endpoint ◄ upstream ◄───────────────────────┘            processor
 //! ```
 //!
 //! One plain async function per step, called in that order from one function that reads on a page:
 //! `router::connection::serve` and `processor::exchange::run`. Each step returns a value or a [`fault::Fault`].
+//!
+//! Where the roles are apart, [`hop`] is a network. The router sends the id and version of the route it matched and the newest
+//! revision of what serving it depends on. The processor waits (at most a second) until its own configuration has come
+//! that far; if it has another version of the route by then, it takes nothing and the router matches again. So no request is
+//! served by an older view than the one it was matched in, and a node that is cut off from the store goes on serving
+//! whatever has not changed. A processor says when it takes a request: what was not taken may go to another one.
 //!
 //! Imports go one way: main and cli → node → {router, processor, hop} → {tls, alert, http1} → {body, fault, metrics,
 //! limits}. `router` and `processor` never import each other: they meet at `hop`.

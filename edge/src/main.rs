@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use edge::cli::serve::ServeArgs;
-use edge::cli::{Cli, Command, ServeConfig, objects, status, validate};
+use edge::cli::{Cli, Command, ServeConfig, objects, pki, status, validate};
 use edge::node::{Node, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Delete(args) => finished(objects::run_delete(&args)),
         Command::Diff(args) => finished(objects::run_diff(&args)),
         Command::Validate(args) => finished(validate::run(&args)),
+        Command::Pki(args) => finished(pki::run(&args)),
         Command::Status(args) => finished(status::run(&args)),
     }
 }
@@ -103,7 +104,7 @@ fn run(config: ServeConfig) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("no runtime")?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         // Before the node: a signal during a slow start must not be lost.
         let signals = Signals::listen().context("signals cannot be listened to")?;
         let node = Node::start(config).await?;
@@ -113,11 +114,15 @@ fn run(config: ServeConfig) -> anyhow::Result<()> {
             https = at.https.map(display),
             admin = at.admin.map(display),
             metrics = at.metrics.map(display),
+            hop = at.hop.map(display),
             "listening"
         );
         node.run_until(signals.first()).await;
         Ok(())
-    })
+    });
+    // All that matters has been waited for; a name server or a disk that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
 /// The signals that end a node.

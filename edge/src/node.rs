@@ -2,48 +2,49 @@
 //! order. It decides nothing about traffic. `main` owns the process around it (arguments, signals, exit codes).
 //!
 //! ```text
-//! store ► sync ► Snapshot ─┬► data-plane threads (node::threads): router + processor each
+//! store ► sync ► Snapshot ─┬► data-plane threads (node::threads): router or processor or both (node::work)
 //!                          ├► feed (node::feed): configuration and certificates as metrics
-//!                          └► admin API, status pages
+//!                          └► admin API, status pages (node::pages)
+//!       ◄► node::cluster: who else there is, ticket keys
 //! ```
 
+mod cluster;
 mod feed;
+mod pages;
 mod threads;
+mod work;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use control::admin::{self, AdminKeys, AdminState, StoreStatus};
 use control::seal::{Keyring, Sealer};
 use control::store::{EmbeddedStore, EtcdStore, Store, StoreError};
 use control::sync::{self, Live, SyncOptions};
-use tokio::net::TcpListener;
 
 use crate::access_log::AccessLog;
 use crate::cli::ServeConfig;
-use crate::cli::config::{AdminKey, UpstreamVerify};
 use crate::cli::store::StoreConfig;
 use crate::cli::values::Listener;
 use crate::drain::Drain;
+use crate::hop::identity::HopIdentity;
 use crate::metrics::Metrics;
-use crate::router::listener::{self, Gate};
-use crate::status::{self, ConfigState, Facts, Identity};
+use crate::processor;
+use crate::router::listener;
 use crate::tls::tickets::TicketKeys;
-use crate::tls::{ClientTls, ServerTls};
-use crate::{processor, router};
-use threads::{Sockets, Threads};
+use cluster::Cluster;
+use threads::{Sockets, Threads, Work};
+use work::Parts;
 
 /// How long the last lines of the access log may take to leave.
 const FLUSH: Duration = Duration::from_secs(2);
-/// The prefix that the embedded store's keys are shown with.
-const EMBEDDED_PREFIX: &str = "/apisix";
 
 /// A running node.
 pub struct Node {
     addresses: Addresses,
+    cluster: Cluster,
     drain: Drain,
     drain_timeout: Duration,
     threads: Threads,
@@ -61,6 +62,8 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
     /// Metrics and status.
     pub metrics: Option<SocketAddr>,
+    /// QUIC for routers (UDP).
+    pub hop: Option<SocketAddr>,
 }
 
 /// Why a node does not start: one line that says what and where.
@@ -106,42 +109,51 @@ impl Node {
         let log = AccessLog::open(config.access_log(), &metrics)
             .map_err(|e| StartError::Setting(format!("--access-log: {e}")))?;
         let keyring = keyring(&config)?;
-        let admin_keys = admin_keys(&config)?;
+        let identity = work::identity(&config)?;
+        let roles = config.roles();
+        let admin_keys = roles.control().then(|| pages::admin_keys(&config));
+        let admin_keys = admin_keys.transpose()?;
         let sockets = Sockets::bind(&config)?;
-        let admin = bind("admin", config.admin()).await?;
-        let pages = bind("metrics", config.metrics()).await?;
+        let admin = match &admin_keys {
+            Some(_) => pages::bind("admin", config.admin()).await?,
+            None => None,
+        };
+        let page = pages::bind("metrics", config.metrics()).await?;
         let addresses = Addresses {
             admin: admin.as_ref().and_then(|l| l.local_addr().ok()),
-            metrics: pages.as_ref().and_then(|l| l.local_addr().ok()),
+            metrics: page.as_ref().and_then(|l| l.local_addr().ok()),
             ..sockets.addresses()
         };
 
         let store = Arc::new(store(&config, &keyring).await?);
         let live = start_sync(&config, &keyring, &store, &metrics).await;
-        let shared = router_shared(&config, &live, &metrics, &drain)?;
-        let processor = processor_shared(&config, &metrics);
-        let threads = if config.roles().data_plane() {
-            Threads::start(&config, sockets, &shared, &processor, &log)?
-        } else {
-            Threads::none()
-        };
-        serve_pages(pages, facts(&config, &live, &metrics, &drain), &drain);
-        if config.roles().control() {
-            serve_admin(
-                admin,
-                admin_state(&config, &live, &store, (admin_keys, keyring)),
-                &drain,
-            );
+        let tickets = TicketKeys::new().map_err(|e| StartError::System(e.to_string()))?;
+        let tickets = Arc::new(tickets);
+        let cluster = Cluster::join(&config, &addresses, &live, &store).await;
+        if roles.router() {
+            cluster::share_tickets(&store, &keyring, &tickets);
         }
-        tokio::spawn(feed::run(
-            Arc::clone(&live.snapshot),
-            Arc::clone(&live.status),
-            metrics,
-        ));
-        tokio::spawn(processor::run_health(processor, Arc::clone(&live.snapshot)));
-        tokio::spawn(live.follower.run());
+        let parts = Parts {
+            config: &config,
+            live: &live,
+            metrics: &metrics,
+            drain: &drain,
+        };
+        let work = parts.work(&tickets, identity.clone(), cluster.members());
+        let threads = match &work {
+            Some(work) => Threads::start(&config, sockets, work, (&drain, &log))?,
+            None => Threads::none(),
+        };
+        pages::serve_pages(page, pages::facts(&config, &live, &metrics, &drain), &drain);
+        if let Some(keys) = admin_keys {
+            let state =
+                pages::admin_state(&config, &live, &store, (keys, keyring), cluster.members());
+            pages::serve_admin(admin, state, &drain);
+        }
+        go_on(live, work, metrics, identity);
         Ok(Self {
             addresses,
+            cluster,
             drain,
             drain_timeout: config.drain_timeout(),
             threads,
@@ -159,6 +171,7 @@ impl Node {
     pub async fn run_until<F: Future<Output = ()>>(self, shutdown: F) -> bool {
         shutdown.await;
         self.drain.begin(self.drain_timeout);
+        self.cluster.drain();
         let clean = self.drain.drained().await;
         if clean {
             tracing::info!("drained");
@@ -169,6 +182,7 @@ impl Node {
             );
         }
         self.threads.join().await;
+        self.cluster.leave().await;
         let log = self.log;
         // The flush blocks; this runtime has nothing else left to do but that is no reason to hold its thread.
         let _ = tokio::task::spawn_blocking(move || log.flush(FLUSH)).await;
@@ -184,21 +198,6 @@ fn keyring(config: &ServeConfig) -> Result<Keyring, StartError> {
         |why: String| StartError::Setting(format!("--keyring-file: {}: {why}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
     Keyring::parse(&text).map_err(refused)
-}
-
-fn admin_keys(config: &ServeConfig) -> Result<AdminKeys, StartError> {
-    match config.admin_key() {
-        AdminKey::Given(key) => {
-            admin::keys::check(key)
-                .map_err(|e| StartError::Setting(format!("--admin-key: {e}")))?;
-            Ok(AdminKeys {
-                admin: admin::Secret::new(key),
-                viewer: None,
-            })
-        }
-        AdminKey::File(path) => admin::keys::load_or_create(path)
-            .map_err(|e| StartError::Setting(format!("--admin-key-file: {e}"))),
-    }
 }
 
 async fn store(config: &ServeConfig, keyring: &Keyring) -> Result<Store, StartError> {
@@ -229,108 +228,22 @@ async fn start_sync(
     .await
 }
 
-fn router_shared(
-    config: &ServeConfig,
-    live: &Live,
-    metrics: &Arc<Metrics>,
-    drain: &Drain,
-) -> Result<Arc<router::Shared>, StartError> {
-    let keys = TicketKeys::new().map_err(|e| StartError::System(e.to_string()))?;
-    Ok(Arc::new(router::Shared {
-        snapshot: Arc::clone(&live.snapshot),
-        tls: Arc::new(ServerTls::new(Arc::new(keys))),
-        metrics: Arc::clone(metrics),
-        drain: drain.clone(),
-        node: config.node_id().into(),
-        fallback_sni: config.fallback_sni().map(str::to_owned),
-        gate: Gate::new(config.limits().connections, config.limits().handshakes),
-    }))
-}
-
-fn processor_shared(config: &ServeConfig, metrics: &Arc<Metrics>) -> Arc<processor::Shared> {
-    let verify = config.upstream_verify() == UpstreamVerify::Strict;
-    let cold = tokio::runtime::Handle::current();
-    Arc::new(processor::Shared::new(
-        Arc::new(ClientTls::new()),
-        Arc::clone(metrics),
-        config.limits(),
-        verify,
-        cold,
-    ))
-}
-
-async fn bind(flag: &'static str, listener: Listener) -> Result<Option<TcpListener>, StartError> {
-    let Some(address) = listener.address() else {
-        return Ok(None);
-    };
-    TcpListener::bind(address)
-        .await
-        .map(Some)
-        .map_err(|source| StartError::Listen {
-            flag,
-            address,
-            source,
-        })
-}
-
-fn facts(config: &ServeConfig, live: &Live, metrics: &Arc<Metrics>, drain: &Drain) -> Facts {
-    let (status, snapshot) = (Arc::clone(&live.status), Arc::clone(&live.snapshot));
-    Facts {
-        identity: Identity {
-            node: config.node_id().to_owned(),
-            roles: config.roles().names(),
-            started: Instant::now(),
-        },
-        metrics: Arc::clone(metrics),
-        drain: drain.clone(),
-        config: Box::new(move || ConfigState {
-            loaded: status.ready(),
-            seen: status.seen(),
-            applied: status.applied(),
-            store_connected: status.store_connected(),
-            rejected: snapshot.load().rejections().cloned().collect(),
-        }),
+/// Starts what goes on beside the data plane until the process ends: certificates, probes, figures and the store are followed.
+fn go_on(
+    live: Live,
+    work: Option<Work>,
+    metrics: Arc<Metrics>,
+    identity: Option<Arc<HopIdentity>>,
+) {
+    if let Some(identity) = identity.clone() {
+        tokio::spawn(async move { identity.follow().await });
     }
-}
-
-fn admin_state(
-    config: &ServeConfig,
-    live: &Live,
-    store: &Arc<Store>,
-    keys: (AdminKeys, Keyring),
-) -> AdminState {
-    let status = Arc::clone(&live.status);
-    AdminState {
-        store: Arc::clone(store),
-        prefix: match config.store() {
-            StoreConfig::Etcd(options) => options.prefix.clone(),
-            StoreConfig::Embedded(_) => EMBEDDED_PREFIX.to_owned(),
-        },
-        keys: keys.0,
-        keyring: keys.1,
-        snapshot: Arc::clone(&live.snapshot),
-        status: Arc::new(move || StoreStatus {
-            connected: status.store_connected(),
-            seen: status.seen(),
-        }),
+    if let Some(Work::Both(_, shared) | Work::Processor(_, shared)) = work {
+        tokio::spawn(processor::run_health(shared, Arc::clone(&live.snapshot)));
     }
-}
-
-/// The status pages stay up while draining, so that readiness is seen to be off.
-fn serve_pages(listener: Option<TcpListener>, facts: Facts, drain: &Drain) {
-    let Some(listener) = listener else { return };
-    let drain = drain.clone();
-    tokio::spawn(admin::serve(listener, status::pages(facts), async move {
-        drain.drained().await;
-    }));
-}
-
-fn serve_admin(listener: Option<TcpListener>, state: AdminState, drain: &Drain) {
-    let Some(listener) = listener else { return };
-    let drain = drain.clone();
-    tokio::spawn(admin::serve(listener, admin::router(state), async move {
-        drain.draining().await;
-    }));
+    let (snapshot, status) = (Arc::clone(&live.snapshot), Arc::clone(&live.status));
+    tokio::spawn(feed::run(snapshot, status, metrics, identity));
+    tokio::spawn(live.follower.run());
 }
 
 /// Binds one listener of the data plane once for each thread; all share the first one's port.
@@ -339,20 +252,12 @@ fn bind_each(
     listener: Listener,
     threads: usize,
 ) -> Result<Vec<std::net::TcpListener>, StartError> {
-    let Some(mut address) = listener.address() else {
+    let Some(address) = listener.address() else {
         return Ok(Vec::new());
     };
-    let mut bound = Vec::with_capacity(threads);
-    for _ in 0..threads {
-        let socket = listener::bind(address).map_err(|source| StartError::Listen {
-            flag,
-            address,
-            source,
-        })?;
-        if let Ok(actual) = socket.local_addr() {
-            address = actual;
-        }
-        bound.push(socket);
-    }
-    Ok(bound)
+    listener::bind(address, threads).map_err(|source| StartError::Listen {
+        flag,
+        address,
+        source,
+    })
 }

@@ -10,12 +10,21 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use clap::{Args, FromArgMatches};
 use control::admin::{self, AdminKeys, AdminState, Secret, StoreStatus};
+use control::membership::Member;
 use control::seal::{Keyring, Sealer};
 use control::snapshot::Snapshot;
 use control::store::{EmbeddedStore, Expect, Store};
 use edge::cli::{objects, status, validate};
 
 const KEY: &str = "admin-key-of-the-test";
+
+fn a_node() -> Member {
+    Member {
+        id: "edge-1".to_owned(),
+        roles: vec!["router".to_owned()],
+        ..Member::default()
+    }
+}
 
 struct Setup {
     runtime: tokio::runtime::Runtime,
@@ -43,6 +52,7 @@ impl Setup {
             keyring: Keyring::default(),
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
             status: Arc::new(StoreStatus::default),
+            members: tokio::sync::watch::channel([Arc::new(a_node())].into()).1,
         };
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))

@@ -63,6 +63,8 @@ pub enum Answer {
     Stream(u64),
     /// 101, then send back whatever comes.
     Tunnel,
+    /// 101, then send back whatever comes; once the other side has ended its half, send these bytes and close.
+    TunnelToTheEnd(Vec<u8>),
 }
 
 impl Answer {

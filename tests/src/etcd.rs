@@ -1,6 +1,8 @@
 //! A real etcd with a directory of its own.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +15,20 @@ use crate::pki::Authority;
 use crate::process::{Process, Said, finish};
 use crate::wait::eventually;
 
+/// Where [`free_port`] looks: below the ports that systems give to whoever asks for any, which are taken in the next moment.
+const PORTS: RangeInclusive<u16> = 10_000..=29_999;
+
 /// A port that nobody listens on at this moment.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
+    loop {
+        // Keys of a hasher are random.
+        let random = RandomState::new().build_hasher().finish();
+        let port =
+            PORTS.start() + u16::try_from(random % PORTS.len() as u64).expect("in the range");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Files of a TLS etcd: `ca.crt`, `server.crt`, `server.key`, `client.crt`, `client.key`.
@@ -106,6 +118,11 @@ impl Etcd {
     pub fn store(&self) -> String {
         let scheme = if self.tls { "etcds" } else { "etcd" };
         format!("{scheme}://127.0.0.1:{}/apisix", self.client_port)
+    }
+
+    /// The port clients connect to.
+    pub const fn port(&self) -> u16 {
+        self.client_port
     }
 
     /// Ends it as a crash would.
@@ -260,12 +277,19 @@ async fn answers(process: &mut Process, port: u16, credentials: &[String]) -> bo
     if !listening {
         return false;
     }
-    eventually("etcd is healthy", Duration::from_secs(20), || async move {
-        let said = etcdctl(port, credentials, &["endpoint", "health"]).await;
-        if said.code == 0 {
-            Ok(true)
-        } else {
-            Err(said.text())
+    eventually("etcd is healthy", Duration::from_secs(20), || {
+        // What listens there may be somebody else.
+        let ended = process.ended().is_some();
+        async move {
+            if ended {
+                return Ok(false);
+            }
+            let said = etcdctl(port, credentials, &["endpoint", "health"]).await;
+            if said.code == 0 {
+                Ok(true)
+            } else {
+                Err(said.text())
+            }
         }
     })
     .await

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// How much of a body is kept; the rest is only counted.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 8 << 20;
 
 /// Longest wait for the next bytes of a peer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ impl Head {
 pub struct Message {
     /// Its head.
     pub head: Head,
-    /// The body, cut after a mebibyte.
+    /// The body, cut after eight mebibytes.
     pub body: Vec<u8>,
     /// The body's true length.
     pub length: u64,

@@ -8,11 +8,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod answer;
+pub mod cluster;
+pub mod compose;
+pub mod counting;
 pub mod etcd;
+pub mod etcd_trio;
+pub mod gate;
 pub mod h2_client;
 pub mod h2_target;
 pub mod hello;
 pub mod http1;
+pub mod load;
 pub mod metrics;
 pub mod nginx;
 pub mod node;

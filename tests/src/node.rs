@@ -66,10 +66,14 @@ impl Launch {
         self
     }
 
-    /// A flag with its value.
+    /// A flag with its value; in the place of an earlier value.
     #[must_use]
     pub fn flag(mut self, name: &str, value: &str) -> Self {
-        self.args.extend([name.to_owned(), value.to_owned()]);
+        if let Some(at) = self.args.iter().position(|arg| arg == name) {
+            value.clone_into(&mut self.args[at + 1]);
+        } else {
+            self.args.extend([name.to_owned(), value.to_owned()]);
+        }
         self
     }
 
@@ -164,6 +168,7 @@ impl Launch {
             https: address("https").unwrap_or_else(nowhere),
             admin: address("admin").unwrap_or_else(nowhere),
             metrics: address("metrics").unwrap_or_else(nowhere),
+            hop: address("hop"),
             launch: self.clone(),
             process,
         }
@@ -202,6 +207,8 @@ pub struct Node {
     pub admin: SocketAddr,
     /// Metrics and status.
     pub metrics: SocketAddr,
+    /// Where a processor takes requests from routers (UDP).
+    pub hop: Option<SocketAddr>,
     /// How it was started.
     pub launch: Launch,
     /// The process.
@@ -239,12 +246,25 @@ impl Node {
         path: &str,
         body: &str,
     ) -> Message {
+        let path = format!("/apisix/admin/{path}");
+        self.ask(key, method, &path, body).await
+    }
+
+    /// One of the own views, with the admin key; `path` begins after `/v1/`.
+    pub async fn view(&self, path: &str) -> Value {
+        let path = format!("/v1/{path}");
+        let reply = self.ask(Some(ADMIN_KEY), "GET", &path, "").await;
+        assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
+        reply.json()
+    }
+
+    async fn ask(&self, key: Option<&str>, method: &str, path: &str, body: &str) -> Message {
         let key = key
             .map(|key| format!("X-API-KEY: {key}\r\n"))
             .unwrap_or_default();
         let length = body.len();
         let request = format!(
-            "{method} /apisix/admin/{path} HTTP/1.1\r\nHost: admin\r\n{key}Content-Length: {length}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: admin\r\n{key}Content-Length: {length}\r\n\
              Connection: close\r\n\r\n{body}"
         );
         let mut wire = http1::open(self.admin).await;
@@ -272,11 +292,15 @@ impl Node {
         let revision = stored.json()["modifiedIndex"]
             .as_f64()
             .unwrap_or_else(|| panic!("GET {path}: {}", stored.text()));
-        eventually(&format!("{path} is applied"), SOON, || async {
-            let applied = self
-                .metrics()
-                .await
-                .value("config_revision", &[("state", "applied")]);
+        self.applied_revision(revision).await;
+    }
+
+    /// Waits until it serves this revision of the store or a later one.
+    pub async fn applied_revision(&self, revision: f64) {
+        eventually("the revision is applied", SOON, || async {
+            // The metrics follow only once a second.
+            let status = self.status().await;
+            let applied = status["revision"]["applied"].as_f64().unwrap_or(0.0);
             if applied >= revision {
                 Ok(())
             } else {
@@ -299,6 +323,22 @@ impl Node {
             .expect("a scrape");
         assert_eq!(reply.status(), 200, "scrape: {}", reply.text());
         Metrics::parse(&reply.text())
+    }
+
+    /// The metrics once they tell of the configuration that is served now: they follow it once a second.
+    pub async fn metrics_of_now(&self) -> Metrics {
+        let status = self.status().await;
+        let applied = status["revision"]["applied"].as_f64().unwrap_or(0.0);
+        eventually("the metrics have followed", SOON, || async {
+            let metrics = self.metrics().await;
+            let told = metrics.value("config_revision", &[("state", "applied")]);
+            if told >= applied {
+                Ok(metrics)
+            } else {
+                Err(format!("they tell of {told}, served is {applied}"))
+            }
+        })
+        .await
     }
 
     /// `/status` as JSON.

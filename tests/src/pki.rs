@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -187,6 +187,14 @@ impl Leaf<'_> {
         self.params.subject_alt_names = CertificateParams::new(names)
             .expect("valid names")
             .subject_alt_names;
+        self
+    }
+
+    /// Adds subject alternative names that are URIs.
+    #[must_use]
+    pub fn uris(mut self, uris: &[&str]) -> Self {
+        let uris = uris.iter().map(|uri| (*uri).try_into().expect("ASCII"));
+        self.params.subject_alt_names.extend(uris.map(SanType::URI));
         self
     }
 

@@ -1,7 +1,7 @@
 //! A scripted HTTP/1.1 target, plain or TLS, that keeps a record of exactly what reached it.
 //!
 //! A script is called with each request and says what to do. It is called when the body is complete, except for paths
-//! that begin with `/early`: there it is called as soon as the head is.
+//! that begin with `/early`: there it is called as soon as the head is. `/early/refuse` is not told to continue.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -189,6 +189,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         if head
             .header("expect")
             .is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+            && !head.word(1).starts_with("/early/refuse")
             && wire.send("HTTP/1.1 100 Continue\r\n\r\n").await.is_err()
         {
             return;
@@ -248,19 +249,24 @@ async fn act<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, answer: Answ
             Box::pin(act(wire, *then)).await
         }
         Answer::Stream(total) => stream(wire, total).await,
-        Answer::Tunnel => {
-            let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
-            if wire.send(head).await.is_err() {
-                return false;
-            }
-            while let Ok(bytes) = wire.at_least(1).await {
-                if wire.send(bytes).await.is_err() {
-                    break;
-                }
-            }
-            false
+        Answer::Tunnel => tunnel(wire, &[]).await,
+        Answer::TunnelToTheEnd(last) => tunnel(wire, &last).await,
+    }
+}
+
+async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, last: &[u8]) -> bool {
+    let head =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    if wire.send(head).await.is_err() {
+        return false;
+    }
+    while let Ok(bytes) = wire.at_least(1).await {
+        if wire.send(bytes).await.is_err() {
+            return false;
         }
     }
+    drop(wire.send(last).await);
+    false
 }
 
 async fn stream<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, total: u64) -> bool {

@@ -6,35 +6,21 @@
 //! Starts an etcd (from PATH) in a temporary directory, fills it, then starts itself again to read it, so that what the
 //! writing left in memory is not counted. Both are ended before it returns.
 
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use cluster_benches::{COUNT, Pair, pairs, ssl, ssl_name};
+use cluster_benches::{COUNT, etcd, pairs, ssl, ssl_name};
 use control::object::Kind;
 use control::seal::Keyring;
 use control::snapshot::NameMatch;
-use control::store::{EtcdOptions, EtcdStore, Expect, Store, StoreError};
 use control::sync::{Live, SyncOptions};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const WRITERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A child that ends with us.
-struct Owned(Child);
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -51,10 +37,12 @@ async fn main() -> Result<()> {
 
 async fn measure(count: usize) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let (_etcd, endpoint) = start_etcd(dir.path())?;
-    let store = Arc::new(open(&endpoint).await?);
+    let (_etcd, endpoint) = etcd::start(dir.path())?;
+    let store = Arc::new(etcd::open(&endpoint).await?);
+    etcd::ready(&store).await?;
+    let pairs = pairs(8)?;
     let began = Instant::now();
-    let revision = fill(&store, count).await?;
+    let revision = etcd::fill(&store, "ssls", count, move |n| ssl(n, &pairs)).await?;
     println!(
         "wrote {count} objects in {:.1} s",
         began.elapsed().as_secs_f64()
@@ -64,64 +52,6 @@ async fn measure(count: usize) -> Result<()> {
         .status()?;
     ensure!(status.success(), "reading failed");
     Ok(())
-}
-
-fn start_etcd(dir: &Path) -> Result<(Owned, String)> {
-    let free =
-        || Ok::<_, std::io::Error>(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string());
-    let (client, peer) = (free()?, free()?);
-    let etcd = Command::new("etcd")
-        .arg("--data-dir")
-        .arg(dir.join("etcd"))
-        .args(["--listen-client-urls", &format!("http://{client}")])
-        .args(["--advertise-client-urls", &format!("http://{client}")])
-        .args(["--listen-peer-urls", &format!("http://{peer}")])
-        .args(["--initial-advertise-peer-urls", &format!("http://{peer}")])
-        .args(["--initial-cluster", &format!("default=http://{peer}")])
-        .args(["--unsafe-no-fsync", "--log-level", "error"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("etcd must be in PATH")?;
-    Ok((Owned(etcd), client))
-}
-
-async fn open(endpoint: &str) -> Result<Store, StoreError> {
-    let endpoints = vec![endpoint.to_owned()];
-    let options = EtcdOptions {
-        endpoints,
-        prefix: "/apisix".to_owned(),
-        ..EtcdOptions::default()
-    };
-    EtcdStore::new(options).await.map(Store::Etcd)
-}
-
-/// Writes the objects; the revision of the last.
-async fn fill(store: &Arc<Store>, count: usize) -> Result<u64> {
-    let began = Instant::now();
-    while let Err(error) = store.list().await {
-        ensure!(began.elapsed() < PATIENCE, "etcd does not answer: {error}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let pairs: Arc<[Pair]> = pairs(8)?.into();
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let (store, pairs) = (store.clone(), pairs.clone());
-            tokio::spawn(async move {
-                for n in (writer..count).step_by(WRITERS) {
-                    let value = ssl(n, &pairs).into();
-                    store
-                        .put(&format!("ssls/{n}"), value, Expect::Any, None)
-                        .await?;
-                }
-                Ok::<_, StoreError>(())
-            })
-        })
-        .collect();
-    for writer in writers {
-        writer.await??;
-    }
-    Ok(store.list().await?.revision)
 }
 
 async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
@@ -135,7 +65,7 @@ async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
     } = control::sync::start(SyncOptions {
         data_dir: data.path().to_owned(),
         keyring: Keyring::default(),
-        store: Arc::new(open(endpoint).await?),
+        store: Arc::new(etcd::open(endpoint).await?),
         env: Box::new(|_| None),
         on_apply: Box::new(|_| {}),
     })
@@ -162,7 +92,7 @@ async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
          {} MB two seconds later, {} MB at most",
         took.as_secs_f64(),
         resident()?,
-        memory("VmHWM:")?
+        etcd::memory("self", "VmHWM:")?
     );
     follower.abort();
     Ok(())
@@ -185,16 +115,5 @@ fn cpu_seconds() -> Result<f64> {
 }
 
 fn resident() -> Result<u64> {
-    memory("VmRSS:")
-}
-
-/// A line of /proc/self/status, in MB.
-fn memory(line: &str) -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let value = status
-        .lines()
-        .find_map(|l| l.strip_prefix(line))
-        .context("no such line")?;
-    let kilobytes: u64 = value.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes / 1024)
+    etcd::memory("self", "VmRSS:")
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! serve ► auth ► request ► resource ┬► write ► object::read ► references ► store
 //!                                   └► listing ◄ store
-//!                        ► views (Snapshot, diff)
+//!                        ► views (Snapshot, diff), nodes (Members)
 //! ```
 //!
 //! A private key goes in and never comes out: it is sealed before it is stored and cut from every answer.
@@ -18,6 +18,7 @@ mod diff;
 pub mod keys;
 mod listing;
 mod merge;
+mod nodes;
 mod references;
 mod request;
 mod resource;
@@ -42,6 +43,7 @@ pub use keys::{AdminKeys, Secret};
 pub use references::references;
 pub use serve::serve;
 
+use crate::membership::Members;
 use crate::seal::Keyring;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -70,6 +72,8 @@ pub struct AdminState {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// What `sync` knows of the store.
     pub status: Arc<dyn Fn() -> StoreStatus + Send + Sync>,
+    /// The nodes, for `/v1/nodes`.
+    pub members: Members,
 }
 
 impl fmt::Debug for AdminState {
@@ -86,6 +90,7 @@ pub fn router(state: AdminState) -> Router {
     let state = Arc::new(state);
     let own = Router::new()
         .route("/v1/config", get(views::config))
+        .route("/v1/nodes", get(nodes::nodes))
         .route("/v1/rejections", get(views::rejections))
         .route("/v1/diff/{kind}/{id}", post(views::diff))
         .with_state(Arc::clone(&state));

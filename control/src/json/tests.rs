@@ -12,6 +12,20 @@ fn error_at(text: &str) -> (usize, usize) {
 }
 
 #[test]
+fn a_number_is_the_same_after_it_was_written() {
+    for text in [
+        "110555555551471281800",
+        "0.1",
+        "5e-324",
+        "1.7976931348623157e308",
+    ] {
+        let read = parse(text.as_bytes()).unwrap();
+        let written = serde_json::to_vec(&read).unwrap();
+        assert_eq!(parse(&written), Ok(read), "{text}");
+    }
+}
+
+#[test]
 fn raw_control_characters_in_strings_are_read() {
     for byte in 1..0x20_u8 {
         let text = [b"{\"a\":\"x".as_slice(), &[byte], b"y\"}"].concat();

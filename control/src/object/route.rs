@@ -78,6 +78,13 @@ pub struct Route {
 }
 
 impl Route {
+    /// What answers where this one would have: its object is valid, but may not be served.
+    pub(crate) fn shut(self) -> Self {
+        Self {
+            closed: true,
+            ..self
+        }
+    }
     /// The id, the store key's last segment.
     pub const fn id(&self) -> &Arc<str> {
         &self.id

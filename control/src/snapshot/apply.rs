@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::held::Held;
 use super::names::{Claim, NameEdit};
 use super::routes::RouteEdits;
 use super::{Change, Snapshot};
@@ -25,6 +26,12 @@ struct Touched {
 pub(super) fn apply(old: &Snapshot, revision: u64, changes: Vec<Change>) -> Snapshot {
     let mut new = old.clone();
     new.revision = revision;
+    // A store that went back takes it along.
+    new.changed = changes
+        .iter()
+        .map(|change| written_by(change, revision))
+        .fold(old.changed, u64::max)
+        .min(revision);
     let mut touched = Touched::default();
     for change in changes {
         touched.note(&change);
@@ -35,9 +42,18 @@ pub(super) fn apply(old: &Snapshot, revision: u64, changes: Vec<Change>) -> Snap
     new
 }
 
+/// What wrote the change; of a deletion is known only when it was seen.
+const fn written_by(change: &Change, seen: u64) -> u64 {
+    match change {
+        Change::Set(_, _, _, at) => *at,
+        Change::Remove(..) => seen,
+        Change::Refuse(_, _, rejection, _) => rejection.revision,
+    }
+}
+
 impl Touched {
     fn note(&mut self, change: &Change) {
-        let (Change::Set(kind, id, _) | Change::Remove(kind, id) | Change::Refuse(kind, id, ..)) =
+        let (Change::Set(kind, id, ..) | Change::Remove(kind, id) | Change::Refuse(kind, id, ..)) =
             change;
         let ids = match kind {
             Kind::Ssl => &mut self.ssls,
@@ -52,9 +68,9 @@ impl Touched {
 impl Snapshot {
     fn take(&mut self, change: Change) {
         match change {
-            Change::Set(kind, id, object) => {
+            Change::Set(kind, id, object, revision) => {
                 self.forget_refusal(kind, &id);
-                self.put(id, object);
+                self.put(id, object, revision);
             }
             Change::Remove(kind, id) => {
                 self.forget_refusal(kind, &id);
@@ -69,17 +85,18 @@ impl Snapshot {
         }
     }
 
-    fn put(&mut self, id: Arc<str>, object: Object) {
+    fn put(&mut self, id: Arc<str>, object: Object, at: u64) {
         match object {
-            Object::Ssl(ssl) => drop(self.ssls.insert(id, ssl)),
-            Object::Route(route) => drop(self.routes.insert(id, route)),
-            Object::Upstream(upstream) => drop(self.upstreams.insert(id, upstream)),
-            Object::Service(service) => drop(self.services.insert(id, service)),
+            Object::Ssl(ssl) => drop(self.ssls.insert(id, Held::new(ssl, at))),
+            Object::Route(route) => drop(self.routes.insert(id, Held::new(route, at))),
+            Object::Upstream(upstream) => drop(self.upstreams.insert(id, Held::new(upstream, at))),
+            Object::Service(service) => drop(self.services.insert(id, Held::new(service, at))),
         }
     }
 
     fn refuse(&mut self, kind: Kind, id: Arc<str>, rejection: Rejection, closes: Closes) {
         self.forget_refusal(kind, &id);
+        let at = rejection.revision;
         self.rejections.insert(key(kind, &id), rejection);
         if self.holds(kind, &id) {
             return;
@@ -87,7 +104,7 @@ impl Snapshot {
         match closes {
             Closes::Nothing => {}
             Closes::Names(names) => drop(self.closed_ssls.insert(id, names.into())),
-            Closes::Route(route) => drop(self.closed_routes.insert(id, route)),
+            Closes::Route(route) => drop(self.closed_routes.insert(id, Held::new(route, at))),
         }
     }
 
@@ -104,7 +121,7 @@ impl Snapshot {
 
     /// The names an SSL object claims, and how.
     fn claims(&self, id: &str) -> Vec<(Box<str>, Claim)> {
-        if let Some(ssl) = self.ssls.get(id) {
+        if let Some(ssl) = self.ssl(id) {
             let serves = ssl.is_enabled() && ssl.usage() == Usage::Server;
             let names = if serves { ssl.names() } else { &[] };
             return names
@@ -124,7 +141,7 @@ impl Snapshot {
     /// A route as it is matched, and its hosts; `None` if it is absent or disabled.
     fn placed(&self, id: &str) -> Option<(&Arc<Route>, &[HostPattern])> {
         let route = self.route_by_id(id).filter(|route| route.is_enabled())?;
-        let service = lends_hosts(route).and_then(|service| self.services.get(service));
+        let service = lends_hosts(route).and_then(|service| self.service(service));
         let hosts = service.map_or(route.hosts(), |service| service.hosts());
         Some((route, if hosts.is_empty() { ANY_HOST } else { hosts }))
     }
@@ -171,8 +188,7 @@ fn index_routes(old: &Snapshot, new: &mut Snapshot, touched: Touched) {
         }
     }
     for service in services {
-        let hosts =
-            |snapshot: &Snapshot| snapshot.services.get(&service).map(|s| s.hosts().to_vec());
+        let hosts = |snapshot: &Snapshot| snapshot.service(&service).map(|s| s.hosts().to_vec());
         if hosts(old) != hosts(new) {
             let from = (service.clone(), Arc::from(""));
             let hosted = new

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::held::Held;
 use super::{MissingReference, Plan, Snapshot};
 use crate::object::{ClientIdentity, Kind, Material, Route, Service, Upstream, Usage};
 
@@ -51,8 +52,7 @@ impl Snapshot {
             why,
         };
         let ssl = self
-            .ssls
-            .get(id)
+            .ssl(id)
             .ok_or_else(|| missing(self.absence(Kind::Ssl, id)))?;
         if ssl.usage() != Usage::Client {
             return Err(missing("is not of type client"));
@@ -67,8 +67,55 @@ impl Snapshot {
             .ok_or_else(|| missing("has no certificate"))
     }
 
+    /// The newest store revision among the objects that serving `route` reads: itself, its service, its upstream, that
+    /// upstream's client certificate. A closed route reads nothing but itself.
+    ///
+    /// # Errors
+    /// [`MissingReference`]: requests fail for the want of it.
+    pub fn depends_on(&self, route: &Route) -> Result<u64, MissingReference> {
+        let own = self.held_route(route.id()).map(|held| held.revision);
+        if route.is_closed() {
+            return Ok(own.unwrap_or_default());
+        }
+        let plan = self.plan(route)?;
+        let service = route.service_id().and_then(|id| self.services.get(id));
+        // Of the objects that may give it, the one that does; an inline upstream has its owner's revision.
+        let upstream_id = match (route.upstream_id(), route.upstream()) {
+            (None, None) => service.and_then(|service| service.object.upstream_id()),
+            (id, _) => id,
+        };
+        let upstream = upstream_id
+            .and_then(|id| self.upstreams.get(id))
+            .map(|held| held.revision);
+        let mut certificate = None;
+        if plan.upstream.scheme().is_tls() {
+            self.identity(&plan.upstream)?;
+            if let ClientIdentity::Ssl(id) = &plan.upstream.tls().identity {
+                certificate = self.ssls.get(id).map(|held| held.revision);
+            }
+        }
+        let service = service.map(|held| held.revision);
+        let all = [own, service, upstream, certificate];
+        Ok(all.into_iter().flatten().max().unwrap_or_default())
+    }
+
+    /// Whether the newest value of the object was refused; a last good version may be served all the same.
+    pub fn is_refused(&self, kind: Kind, id: &str) -> bool {
+        self.rejections.contains_key(&reference(kind, id))
+    }
+
+    /// The store revision of the route version that requests are matched with under `id`: of the refused value if the
+    /// route is closed; `None` if there is none.
+    pub fn route_version(&self, id: &str) -> Option<u64> {
+        self.held_route(id).map(|held| held.revision)
+    }
+
+    pub(super) fn held_route(&self, id: &str) -> Option<&Held<Route>> {
+        self.routes.get(id).or_else(|| self.closed_routes.get(id))
+    }
+
     fn referred_service(&self, route: &Route, id: &str) -> Result<&Arc<Service>, MissingReference> {
-        self.services.get(id).ok_or_else(|| MissingReference {
+        self.service(id).ok_or_else(|| MissingReference {
             from: reference(Kind::Route, route.id()),
             to: reference(Kind::Service, id),
             why: self.absence(Kind::Service, id),
@@ -103,18 +150,15 @@ impl Snapshot {
         inline: Option<&'a Arc<Upstream>>,
     ) -> Result<Option<&'a Arc<Upstream>>, MissingReference> {
         let Some(id) = id else { return Ok(inline) };
-        self.upstreams
-            .get(id)
-            .map(Some)
-            .ok_or_else(|| MissingReference {
-                from: reference(kind, from),
-                to: reference(Kind::Upstream, id),
-                why: self.absence(Kind::Upstream, id),
-            })
+        self.upstream(id).map(Some).ok_or_else(|| MissingReference {
+            from: reference(kind, from),
+            to: reference(Kind::Upstream, id),
+            why: self.absence(Kind::Upstream, id),
+        })
     }
 
     fn absence(&self, kind: Kind, id: &str) -> &'static str {
-        if self.rejections.contains_key(&reference(kind, id)) {
+        if self.is_refused(kind, id) {
             "is rejected"
         } else {
             "does not exist"

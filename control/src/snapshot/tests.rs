@@ -2,6 +2,7 @@
 
 mod drafts;
 mod model;
+mod versions;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -432,6 +433,19 @@ fn an_identity_is_an_enabled_client_object_or_nothing() {
             .unwrap()
             .is_some_and(|found| Arc::ptr_eq(&found, own))
     );
+}
+
+#[test]
+fn the_newest_change_is_not_the_stores_revision() {
+    let s = Snapshot::default().apply(9, vec![upstream("1").set_at(4), upstream("2").set_at(3)]);
+    assert_eq!((s.revision(), s.changed()), (9, 4));
+    let s = s.apply(12, Vec::new());
+    assert_eq!(s.changed(), 4, "somebody else's keys");
+    let s = s.apply(14, vec![upstream("1").refused_at(13)]);
+    assert_eq!(s.changed(), 13);
+    let s = s.apply(15, vec![Change::Remove(Kind::Upstream, "1".into())]);
+    assert_eq!(s.changed(), 15);
+    assert_eq!(s.apply(5, Vec::new()).changed(), 5, "the store went back");
 }
 
 #[test]

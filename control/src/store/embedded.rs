@@ -2,6 +2,7 @@
 //! counter, compare-and-swap, leases, watches with replay). Owns the file's records, the calls and the lease clock;
 //! what is stored is in `state`, framing and durability in `log`. Values are held in memory.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 
 use super::log::{Fields, Log, Record};
+use super::memory::MemoryStore;
 use super::state::{Commit, Item, State};
 use super::{Entry, Expect, Listing, Pages, StoreError, Watch, Written};
 use crate::seal::Sealer;
@@ -37,6 +39,8 @@ struct Shared {
     /// Wakes the lease clock: an earlier deadline, or the end.
     wake: Condvar,
     closing: Mutex<bool>,
+    /// By suffix.
+    beside: Mutex<HashMap<String, MemoryStore>>,
 }
 
 impl EmbeddedStore {
@@ -56,6 +60,7 @@ impl EmbeddedStore {
             state: Mutex::new(state),
             wake: Condvar::new(),
             closing: Mutex::new(false),
+            beside: Mutex::default(),
         });
         let of_clock = shared.clone();
         let clock = std::thread::Builder::new()
@@ -66,6 +71,11 @@ impl EmbeddedStore {
             shared,
             clock: Some(clock),
         })
+    }
+
+    pub(super) fn beside(&self, suffix: &str) -> MemoryStore {
+        let mut beside = lock(&self.shared.beside);
+        beside.entry(suffix.to_owned()).or_default().clone()
     }
 
     #[allow(clippy::unused_async)] // the two stores have the same calls

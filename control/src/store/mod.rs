@@ -1,11 +1,14 @@
 //! Where objects live: etcd for clusters, embedded (one node, one file) so that the first command needs nothing.
 //! Both speak the same semantics: one revision counter, compare-and-swap, leases, watches that replay from a revision.
+//! What lies beside the prefix (`{prefix}-nodes/`) is another [`Store`], see [`Store::beside`].
 //! In the line: `sync` lists and watches; `admin` reads and writes. Keys here are below the prefix (`ssls/1`).
 
 mod disk;
 mod embedded;
 mod etcd;
+mod lease;
 pub(crate) mod log;
+mod memory;
 mod state;
 
 use std::time::Duration;
@@ -16,6 +19,8 @@ use tokio::sync::mpsc;
 pub(crate) use disk::{make_private_dir, sync_dir, write_private};
 pub use embedded::EmbeddedStore;
 pub use etcd::{EtcdOptions, EtcdStore};
+pub use lease::Lease;
+pub use memory::MemoryStore;
 
 /// One stored value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,16 +138,44 @@ pub enum Written {
     Conflict,
 }
 
-/// One of the two stores.
+/// One of the stores.
 #[derive(Debug)]
 pub enum Store {
     /// A cluster's.
     Etcd(EtcdStore),
     /// One node's.
     Embedded(EmbeddedStore),
+    /// Beside one node's.
+    Memory(MemoryStore),
 }
 
 impl Store {
+    /// The store of the keys below `{prefix}{suffix}/` (`-nodes`), over the same connection; beside an embedded store it
+    /// is in memory, the same one for all who ask.
+    #[must_use]
+    pub fn beside(&self, suffix: &str) -> Self {
+        match self {
+            Self::Etcd(s) => Self::Etcd(s.beside(suffix)),
+            Self::Embedded(s) => Self::Memory(s.beside(suffix)),
+            // Only ever made beside another one: there is no further prefix.
+            Self::Memory(s) => Self::Memory(s.clone()),
+        }
+    }
+
+    /// A lease for keys of this store, which has to be renewed within `ttl` (whole seconds are what etcd knows).
+    ///
+    /// # Errors
+    /// [`StoreError`]; the embedded store has them beside its prefix only.
+    pub async fn lease(&self, ttl: Duration) -> Result<Lease, StoreError> {
+        match self {
+            Self::Etcd(s) => s.lease(ttl).await.map(lease::Of::Etcd).map(Lease),
+            Self::Memory(s) => Ok(Lease(lease::Of::Memory(s.lease()))),
+            Self::Embedded(_) => Err(StoreError::Disk(
+                "leases are for what lies beside the prefix".to_owned(),
+            )),
+        }
+    }
+
     /// Everything under the prefix, consistent at one revision.
     ///
     /// # Errors
@@ -151,6 +184,7 @@ impl Store {
         match self {
             Self::Etcd(s) => s.list().await,
             Self::Embedded(s) => s.list().await,
+            Self::Memory(s) => Ok(s.list()),
         }
     }
 
@@ -159,6 +193,7 @@ impl Store {
         match self {
             Self::Etcd(s) => s.pages(),
             Self::Embedded(s) => s.pages(),
+            Self::Memory(s) => s.pages(),
         }
     }
 
@@ -170,6 +205,7 @@ impl Store {
         match self {
             Self::Etcd(s) => s.watch(from).await,
             Self::Embedded(s) => s.watch(from).await,
+            Self::Memory(s) => s.watch(from),
         }
     }
 
@@ -181,6 +217,7 @@ impl Store {
         match self {
             Self::Etcd(s) => s.get(key).await,
             Self::Embedded(s) => s.get(key).await,
+            Self::Memory(s) => Ok(s.get(key)),
         }
     }
 
@@ -198,6 +235,7 @@ impl Store {
         match self {
             Self::Etcd(s) => s.put(key, value, expect, ttl).await,
             Self::Embedded(s) => s.put(key, value, expect, ttl).await,
+            Self::Memory(s) => Ok(s.put(key, value, expect, ttl)),
         }
     }
 
@@ -209,6 +247,7 @@ impl Store {
         match self {
             Self::Etcd(s) => s.delete(key, expect).await,
             Self::Embedded(s) => s.delete(key, expect).await,
+            Self::Memory(s) => Ok(s.delete(key, expect)),
         }
     }
 }

@@ -104,7 +104,7 @@ pub(super) async fn judge_all(judge: &Arc<Judge>, mut fresh: Vec<Fresh>) -> Opti
 /// The change that a verdict makes.
 pub(super) fn change(id: &Id, mod_revision: u64, verdict: Result<Object, Refusal>) -> Change {
     match verdict {
-        Ok(object) => Change::Set(id.0, id.1.clone(), object),
+        Ok(object) => Change::Set(id.0, id.1.clone(), object, mod_revision),
         Err(refusal) => {
             let rejection = refusal.at(id.0, &id.1, mod_revision);
             tracing::warn!(key = %rejection.key, revision = mod_revision, field = %rejection.field,
@@ -133,7 +133,10 @@ fn closed_by(read: Result<Object, Refusal>) -> Closes {
         Ok(Object::Ssl(ssl)) => {
             Closes::Names(ssl.names().iter().map(ToString::to_string).collect())
         }
-        Ok(Object::Route(route)) => Closes::Route(route),
+        // Nobody else has it yet.
+        Ok(Object::Route(route)) => Arc::into_inner(route).map_or(Closes::Nothing, |route| {
+            Closes::Route(Arc::new(route.shut()))
+        }),
         Ok(Object::Upstream(_) | Object::Service(_)) => Closes::Nothing,
     }
 }
@@ -155,6 +158,17 @@ mod tests {
                 && id_fault("a b").is_some()
                 && id_fault("ü").is_some()
         );
+    }
+
+    #[test]
+    fn a_good_route_under_a_bad_id_is_closed() {
+        let judge = Judge {
+            keyring: Keyring::default(),
+            env: Box::new(|_| None),
+        };
+        let value = br#"{"uri":"/*","upstream":{"nodes":{"127.0.0.1:80":1}}}"#;
+        let refusal = judge.read(&(Kind::Route, "a b".into()), value).unwrap_err();
+        assert!(matches!(&refusal.closes, Closes::Route(route) if route.is_closed()));
     }
 
     #[test]

@@ -186,7 +186,7 @@ fn load(log: &Log, index: &Index, revision: u64, judge: &Judge) -> Result<Copy, 
     for part in halves {
         for (change, value) in part? {
             let id = match &change {
-                Change::Set(kind, id, _)
+                Change::Set(kind, id, ..)
                 | Change::Remove(kind, id)
                 | Change::Refuse(kind, id, ..) => (*kind, id.clone()),
             };

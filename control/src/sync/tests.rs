@@ -194,6 +194,39 @@ async fn a_restart_without_the_store_serves_the_last_good_copy() {
 }
 
 #[tokio::test]
+async fn versions_are_those_served_across_listings_and_restarts() {
+    const ROUTE: &str = r#"{"uri":"/*","upstream_id":"1"}"#;
+    let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = embedded(dir.path());
+    let route = put(&store, "routes/1", ROUTE).await;
+    put(&store, "upstreams/1", GOOD).await;
+    // Before the node starts, so that it is listed, and after, so that it is watched.
+    let upstream = put(&store, "upstreams/1", GOOD).await;
+    let node = Node::start(data.path(), store.clone()).await;
+    node.at(upstream).await;
+    put(&store, "routes/1", r#"{"uri":"/*","nonsense":1}"#).await;
+    let closed = put(&store, "routes/2", r#"{"uri":"/x","nonsense":1}"#).await;
+    let bad = put(&store, "upstreams/1", BAD).await;
+    let expected = (Some(route), Some(closed), upstream);
+    let versions = |s: &Snapshot| {
+        let plan = s.depends_on(s.route_by_id("1").unwrap()).unwrap();
+        (s.route_version("1"), s.route_version("2"), plan)
+    };
+    assert_eq!(versions(&*node.at(bad).await), expected);
+    node.stop().await;
+    let node = Node::start(data.path(), away().await).await;
+    assert_eq!(versions(&node.snapshot.load()), expected);
+    node.stop().await;
+    let newest = put(&store, "upstreams/2", GOOD).await;
+    let node = Node::start(data.path(), store.clone()).await;
+    assert_eq!(versions(&*node.at(newest).await), expected);
+    store.delete("routes/1", Expect::Any).await.unwrap();
+    let again = put(&store, "routes/1", ROUTE).await;
+    let snapshot = node.at(again).await;
+    assert_eq!(versions(&snapshot), (Some(again), Some(closed), again));
+}
+
+#[tokio::test]
 async fn an_unreadable_copy_is_set_aside() {
     let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let file = data.path().join("last-good.log");

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use control::admin::{self, AdminKeys, AdminState, Secret, StoreStatus};
+use control::membership::Member;
+use control::rejection::Rejection;
 use control::seal::{Keyring, Sealer};
 use control::snapshot::Snapshot;
 use control::store::{EmbeddedStore, Expect, Store};
@@ -62,6 +64,7 @@ impl Server {
                 connected: true,
                 seen: 3,
             }),
+            members: tokio::sync::watch::channel(nodes()).1,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -144,6 +147,33 @@ impl Server {
             .await
             .unwrap();
     }
+}
+
+/// One that is up to date, one that is behind and has refused more than it lists.
+fn nodes() -> Arc<[Arc<Member>]> {
+    let behind = Member {
+        id: "b".to_owned(),
+        roles: vec!["processor".to_owned()],
+        version: "1.2".to_owned(),
+        addresses: [("hop".to_owned(), "b:9444".to_owned())].into(),
+        started: "2030-01-01T00:00:00Z".to_owned(),
+        applied_revision: 1,
+        rejected: vec![Rejection {
+            key: "ssls/1".to_owned(),
+            revision: 1,
+            field: "cert".to_owned(),
+            reason: "no".to_owned(),
+        }],
+        rejected_total: 7,
+        leaving: true,
+        gone_since: None,
+    };
+    let ahead = Member {
+        id: "a".to_owned(),
+        applied_revision: 9,
+        ..Member::default()
+    };
+    [Arc::new(ahead), Arc::new(behind)].into()
 }
 
 /// A self-signed certificate and its key, as PEM.

@@ -65,7 +65,10 @@ impl Reply {
         ) {
             (Some(message), Some(more)) => format!("{message}: {more}"),
             (Some(message), None) => message.to_owned(),
-            _ => format!("HTTP status {}", self.status),
+            _ => format!(
+                "HTTP status {}; is --admin the Admin API of a control node?",
+                self.status
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::hop::{self, HopConfig};
 use super::roles::Roles;
 use super::sources::{ConfigError, Sources};
 use super::store::{self, StoreConfig};
@@ -41,21 +42,13 @@ impl fmt::Debug for AdminKey {
     }
 }
 
-/// The five listeners.
+/// The TCP listeners.
 #[derive(Clone, Copy, Debug)]
 pub struct Listeners {
     http: Listener,
     https: Listener,
     admin: Listener,
     metrics: Listener,
-    hop: Listener,
-}
-
-/// The leg between router and processor, for the release that has them apart.
-#[derive(Clone, Debug, Default)]
-pub struct HopSettings {
-    advertise: Option<String>,
-    tls: Option<PathBuf>,
 }
 
 /// Everything `serve` was told, checked.
@@ -64,7 +57,7 @@ pub struct ServeConfig {
     roles: Roles,
     store: StoreConfig,
     listeners: Listeners,
-    hop: HopSettings,
+    hop: HopConfig,
     admin_key: AdminKey,
     data_dir: PathBuf,
     threads: NonZeroUsize,
@@ -103,17 +96,9 @@ impl ServeConfig {
     pub const fn metrics(&self) -> Listener {
         self.listeners.metrics
     }
-    /// QUIC from routers; unused in this release.
-    pub const fn hop(&self) -> Listener {
-        self.listeners.hop
-    }
-    /// The address routers would use; unused in this release.
-    pub fn hop_advertise(&self) -> Option<&str> {
-        self.hop.advertise.as_deref()
-    }
-    /// Directory of the hop's certificates; unused in this release.
-    pub fn hop_tls(&self) -> Option<&Path> {
-        self.hop.tls.as_deref()
+    /// Its part in the leg between router and processor.
+    pub const fn hop(&self) -> &HopConfig {
+        &self.hop
     }
     /// The Admin API's key.
     pub const fn admin_key(&self) -> &AdminKey {
@@ -163,14 +148,14 @@ impl ServeConfig {
     /// Validates what was given.
     pub(super) fn from_sources(s: &Sources) -> Result<Self, ConfigError> {
         let data_dir = s.read_or("data-dir", PathBuf::from("./sallyport-data"), path)?;
+        let roles = s.read_or("role", Roles::ALL, Roles::read)?;
+        let store = store::read(s, &data_dir)?;
+        let (listeners, hop) = listeners(s)?;
         let config = Self {
-            roles: s.read_or("role", Roles::ALL, Roles::read)?,
-            store: store::read(s, &data_dir)?,
-            listeners: listeners(s)?,
-            hop: HopSettings {
-                advertise: s.read("hop-advertise", host_and_port)?,
-                tls: s.read("hop-tls", path)?,
-            },
+            hop: hop::read(s, roles, &store, hop)?,
+            roles,
+            store,
+            listeners,
             admin_key: admin_key(s, &data_dir)?,
             threads: s.read("threads", threads)?.unwrap_or_else(cores),
             node_id: node_id(s)?,
@@ -193,7 +178,8 @@ impl ServeConfig {
     }
 }
 
-fn listeners(s: &Sources) -> Result<Listeners, ConfigError> {
+/// The TCP listeners, and the hop's.
+fn listeners(s: &Sources) -> Result<(Listeners, Listener), ConfigError> {
     let read = |key, port: u16, everywhere: bool| {
         let ip = if everywhere {
             [0, 0, 0, 0]
@@ -207,8 +193,8 @@ fn listeners(s: &Sources) -> Result<Listeners, ConfigError> {
         https: read("https", 9443, true)?,
         admin: read("admin", 9180, false)?,
         metrics: read("metrics", 9091, false)?,
-        hop: read("hop", 9444, true)?,
     };
+    let hop = read("hop", 9444, true)?;
     // SO_REUSEPORT would let two of our own listeners share a port, and requests fall to either.
     let tcp = [
         ("http", all.http),
@@ -230,7 +216,7 @@ fn listeners(s: &Sources) -> Result<Listeners, ConfigError> {
             }
         }
     }
-    Ok(all)
+    Ok((all, hop))
 }
 
 fn read_limits(s: &Sources) -> Result<Limits, ConfigError> {
@@ -284,9 +270,16 @@ fn node_id(s: &Sources) -> Result<String, ConfigError> {
     if let Some(id) = s.read("node-id", values::node_id)? {
         return Ok(id);
     }
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    values::node_id(name.trim())
-        .map_err(|_| ConfigError("--node-id: needed, the host name is no usable id".to_owned()))
+    host()
+        .and_then(|name| values::node_id(&name).ok())
+        .ok_or_else(|| ConfigError("--node-id: needed, the host name is no usable id".to_owned()))
+}
+
+/// The name of this host, if it has one and we may read it.
+pub fn host() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -334,18 +327,6 @@ fn log_level(text: &str) -> Result<String, String> {
     match tracing_subscriber::EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(format!("`{text}` is no log filter: {error}")),
-    }
-}
-
-fn host_and_port(text: &str) -> Result<String, String> {
-    let port = text
-        .rsplit_once(':')
-        .filter(|(host, _)| !host.is_empty())
-        .and_then(|(_, port)| port.parse().ok());
-    if port.is_some_and(|port: u16| port != 0) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("`{text}` is not HOST:PORT"))
     }
 }
 
@@ -397,7 +378,7 @@ mod tests {
         assert_eq!(address(c.https()), "0.0.0.0:9443");
         assert_eq!(address(c.admin()), "127.0.0.1:9180");
         assert_eq!(address(c.metrics()), "127.0.0.1:9091");
-        assert_eq!(address(c.hop()), "0.0.0.0:9444");
+        assert!(matches!(c.hop(), HopConfig::Within));
         assert!(
             matches!(c.store(), StoreConfig::Embedded(dir) if dir == Path::new("./sallyport-data"))
         );
@@ -426,17 +407,41 @@ mod tests {
         let names = |text| resolve(&["--role", text]).unwrap().roles().names();
         assert_eq!(names("control"), ["control"]);
         assert_eq!(names("router, processor"), ["router", "processor"]);
-        for apart in ["router", "processor,control"] {
-            assert!(
-                refusal(&["--role", apart]).contains("not in this release"),
-                "{apart}"
-            );
-        }
         assert_eq!(
             refusal(&["--role", "proxy"]),
             "--role: `proxy` is no role: router, processor, control, all"
         );
         assert!(refusal(&["--role", ""]).contains("is no role"));
+    }
+
+    #[test]
+    fn roles_apart_need_what_the_hop_needs() {
+        let etcd = ["--store", "etcd://e:2379", "--role"];
+        let with = |more: &[&'static str]| [&etcd[..], more].concat();
+        assert!(refusal(&["--role", "router", "--hop-tls", "/t"]).starts_with("--store: "));
+        assert!(refusal(&with(&["processor"])).starts_with("--hop-tls: needed"));
+        assert!(
+            refusal(&with(&["processor", "--hop-tls", "/t", "--hop", "off"]))
+                .starts_with("--hop: a processor needs it")
+        );
+        let router = resolve(&with(&["router,control", "--hop-tls", "/t"])).unwrap();
+        assert_eq!(router.roles().names(), ["router", "control"]);
+        assert!(
+            matches!(router.hop(), HopConfig::Router { tls } if tls.as_path() == Path::new("/t"))
+        );
+        let processor = resolve(&with(&[
+            "processor",
+            "--hop-tls",
+            "/t",
+            "--hop-advertise",
+            "p1:9",
+        ]));
+        assert!(
+            matches!(processor.unwrap().hop(), HopConfig::Processor { listen, advertise: Some(at), .. }
+                if listen.port() == 9444 && at == "p1:9")
+        );
+        let both = resolve(&["--role", "router,processor", "--hop", "off"]).unwrap();
+        assert!(matches!(both.hop(), HopConfig::Within));
     }
 
     #[test]

@@ -4,7 +4,9 @@
 pub mod client;
 pub mod config;
 pub mod files;
+pub mod hop;
 pub mod objects;
+pub mod pki;
 mod roles;
 pub mod serve;
 mod sources;
@@ -42,6 +44,8 @@ pub enum Command {
     Diff(objects::DiffArgs),
     /// Check the objects of a file; needs no server
     Validate(validate::ValidateArgs),
+    /// Make the certificates of the hop between routers and processors
+    Pki(pki::PkiArgs),
     /// Applied revision, objects, rejected objects
     Status(status::StatusArgs),
 }

@@ -1,22 +1,32 @@
-//! `--role`: what a process does. Router and processor come together in this release, which is said here and nowhere else.
+//! `--role`: what a process does.
 
-/// What a process does.
+/// What a process does; at least one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Roles {
-    data_plane: bool,
+    router: bool,
+    processor: bool,
     control: bool,
 }
 
 impl Roles {
     /// The default.
     pub const ALL: Self = Self {
-        data_plane: true,
+        router: true,
+        processor: true,
         control: true,
     };
 
-    /// Router and processor: in this release they come together.
-    pub const fn data_plane(self) -> bool {
-        self.data_plane
+    /// Accepts clients.
+    pub const fn router(self) -> bool {
+        self.router
+    }
+    /// Reaches targets.
+    pub const fn processor(self) -> bool {
+        self.processor
+    }
+    /// Router or processor without the other: there is a network between them.
+    pub const fn are_apart(self) -> bool {
+        self.router != self.processor
     }
     /// Admin API and views.
     pub const fn control(self) -> bool {
@@ -24,24 +34,28 @@ impl Roles {
     }
     /// The roles' names.
     pub fn names(self) -> Vec<&'static str> {
-        let data_plane = self
-            .data_plane
-            .then_some(["router", "processor"])
-            .into_iter()
-            .flatten();
-        data_plane
-            .chain(self.control.then_some("control"))
-            .collect()
+        [
+            (self.router, "router"),
+            (self.processor, "processor"),
+            (self.control, "control"),
+        ]
+        .into_iter()
+        .filter_map(|(has, name)| has.then_some(name))
+        .collect()
     }
 
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        let (mut router, mut processor, mut control) = (false, false, false);
+        let mut roles = Self {
+            router: false,
+            processor: false,
+            control: false,
+        };
         for role in text.split(',').map(str::trim) {
             match role {
-                "all" => (router, processor, control) = (true, true, true),
-                "router" => router = true,
-                "processor" => processor = true,
-                "control" => control = true,
+                "all" => roles = Self::ALL,
+                "router" => roles.router = true,
+                "processor" => roles.processor = true,
+                "control" => roles.control = true,
                 _ => {
                     return Err(format!(
                         "`{role}` is no role: router, processor, control, all"
@@ -49,14 +63,6 @@ impl Roles {
                 }
             }
         }
-        if router != processor {
-            return Err(
-                "router and processor apart are not in this release: name both, or all".to_owned(),
-            );
-        }
-        Ok(Self {
-            data_plane: router,
-            control,
-        })
+        Ok(roles)
     }
 }

@@ -48,13 +48,13 @@ pub struct ServeArgs {
     /// Listener for /metrics, /status, /status/ready, or off [default: 127.0.0.1:9091]
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<String>,
-    /// The processor's listener for routers, or off; unused while both roles share a process [default: 0.0.0.0:9444]
+    /// QUIC listener (UDP) of a processor for routers, or off; unused while both roles share a process [default: 0.0.0.0:9444]
     #[arg(long, value_name = "ADDR")]
     pub hop: Option<String>,
-    /// Address at which routers reach it [default: host name and hop port]
+    /// Address at which routers reach it [default: that of --hop, or the host name if that is 0.0.0.0]
     #[arg(long, value_name = "HOST:PORT")]
     pub hop_advertise: Option<String>,
-    /// Directory with ca.crt, node.crt, node.key for the leg between router and processor
+    /// Directory with ca.crt, node.crt, node.key (sallyport pki node); needed where router and processor are apart
     #[arg(long, value_name = "DIR")]
     pub hop_tls: Option<String>,
     /// File with the Admin API's key; made with a random key, mode 0600, if absent [default: <data dir>/admin.key]

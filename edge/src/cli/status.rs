@@ -1,4 +1,4 @@
-//! `sallyport status`: what a node serves and what it refused, read from its Admin port.
+//! `sallyport status`: the cluster's nodes, what each serves and what it refused, read from one node's Admin port.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{AdminArgs, Client};
 use super::stop::{self, Stop};
 
-/// Show applied revisions, object counts and rejected objects.
+/// Show the nodes, their applied revisions, object counts and rejected objects.
 #[derive(clap::Args, Clone, Debug)]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -26,70 +26,132 @@ fn status(args: &StatusArgs) -> Result<ExitCode, Stop> {
     let client = Client::new(&args.admin)?;
     let config = client.get("/v1/config")?;
     let rejections = client.get("/v1/rejections")?;
-    lines(&config, &rejections)
-        .iter()
-        .for_each(|line| println!("{line}"));
+    let nodes = client.get("/v1/nodes")?;
+    let nodes = list(&nodes);
+    let mut all = summary(&config, list(&rejections).len());
+    if nodes.is_empty() {
+        all.extend(
+            list(&rejections)
+                .into_iter()
+                .map(|r| format!("  {}", refusal(r))),
+        );
+    }
+    all.extend(node_table(&nodes));
+    all.extend(refusal_table(&nodes));
+    all.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
 
-fn lines(config: &Value, rejections: &Value) -> Vec<String> {
-    let number = |name: &str| config.get(name).and_then(Value::as_u64).unwrap_or_default();
-    let (applied, seen) = (number("revision"), number("seen_revision"));
+fn list(view: &Value) -> Vec<&Value> {
+    let list = view.get("list").and_then(Value::as_array);
+    list.into_iter().flatten().collect()
+}
+
+fn text<'a>(of: &'a Value, name: &str) -> &'a str {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(of: &Value, name: &str) -> u64 {
+    of.get(name).and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn summary(config: &Value, refused: usize) -> Vec<String> {
+    let (applied, seen) = (number(config, "revision"), number(config, "seen_revision"));
     let connected = config
         .get("store_connected")
         .and_then(Value::as_bool)
         .unwrap_or_default();
+    let store = if connected {
+        "connected"
+    } else {
+        "away, serving what was read before"
+    };
     let objects = config.get("objects").and_then(Value::as_object);
     let counts: Vec<String> = objects
         .into_iter()
         .flatten()
         .map(|(kind, n)| format!("{n} {kind}"))
         .collect();
-    let refused: Vec<&Value> = rejections
-        .get("list")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .collect();
-    let mut lines = vec![
-        format!(
-            "store      {}",
-            if connected {
-                "connected"
-            } else {
-                "away, serving what was read before"
-            }
-        ),
-        format!(
-            "revision   {applied} applied, {seen} seen, {} behind",
-            seen.saturating_sub(applied)
-        ),
+    let behind = seen.saturating_sub(applied);
+    vec![
+        format!("store      {store}"),
+        format!("revision   {applied} applied, {seen} seen, {behind} behind"),
         format!("objects    {}", counts.join(", ")),
-        format!("rejected   {}", refused.len()),
+        format!("rejected   {refused}"),
+    ]
+}
+
+/// `ssls/1 (revision 4): client.ca: failed to parse cert`
+fn refusal(rejection: &Value) -> String {
+    let field = match text(rejection, "field") {
+        "" => String::new(),
+        field => format!("{field}: "),
+    };
+    let (key, reason) = (text(rejection, "key"), text(rejection, "reason"));
+    let revision = number(rejection, "revision");
+    format!("{key} (revision {revision}): {field}{reason}")
+}
+
+fn node_table(nodes: &[&Value]) -> Vec<String> {
+    let head = [
+        "NODE", "ROLES", "VERSION", "APPLIED", "LAG", "REJECTED", "STATE",
     ];
-    for rejection in refused {
-        let text = |name: &str| {
-            rejection
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let field = if text("field").is_empty() {
-            String::new()
-        } else {
-            format!("{}: ", text("field"))
-        };
-        let revision = rejection
-            .get("revision")
-            .and_then(Value::as_u64)
-            .unwrap_or_default();
-        lines.push(format!(
-            "  {} (revision {revision}): {field}{}",
-            text("key"),
-            text("reason")
-        ));
+    let rows = nodes.iter().map(|node| {
+        let roles = node.get("roles").and_then(Value::as_array);
+        let roles: Vec<_> = roles
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        [
+            text(node, "id").to_owned(),
+            roles.join(","),
+            text(node, "version").to_owned(),
+            number(node, "applied_revision").to_string(),
+            number(node, "lag").to_string(),
+            number(node, "rejected_total").to_string(),
+            text(node, "state").to_owned(),
+        ]
+    });
+    table(head, &rows.collect::<Vec<_>>())
+}
+
+fn refusal_table(nodes: &[&Value]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for node in nodes {
+        let listed = node.get("rejected").and_then(Value::as_array);
+        let listed: Vec<_> = listed.into_iter().flatten().collect();
+        let id = || text(node, "id").to_owned();
+        rows.extend(listed.iter().map(|r| [id(), refusal(r)]));
+        let more = number(node, "rejected_total").saturating_sub(listed.len() as u64);
+        if more > 0 {
+            rows.push([id(), format!("and {more} more")]);
+        }
     }
-    lines
+    table(["NODE", "REJECTED OBJECT"], &rows)
+}
+
+/// Columns as wide as they need be, after an empty line; nothing without rows.
+fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let head = head.map(str::to_owned);
+    let width = |column: usize| {
+        let cells = std::iter::once(&head).chain(rows).map(|row| &row[column]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    std::iter::once(String::new())
+        .chain(std::iter::once(&head).chain(rows).map(line))
+        .collect()
 }
 
 #[cfg(test)]
@@ -102,15 +164,38 @@ mod tests {
     fn what_status_says() {
         let config = json!({"revision": 5, "seen_revision": 7, "store_connected": true, "rejected": 1,
             "objects": {"routes": 2, "ssls": 1}});
-        let rejections = json!({"total": 1, "list": [
-            {"key": "ssls/1", "revision": 4, "field": "client.ca", "reason": "failed to parse cert"}]});
         let expected = [
             "store      connected",
             "revision   5 applied, 7 seen, 2 behind",
             "objects    2 routes, 1 ssls",
             "rejected   1",
-            "  ssls/1 (revision 4): client.ca: failed to parse cert",
         ];
-        assert_eq!(lines(&config, &rejections), expected);
+        assert_eq!(summary(&config, 1), expected);
+    }
+
+    #[test]
+    fn nodes_and_what_each_refused() {
+        let refused = json!({"key": "ssls/1", "revision": 4, "field": "client.ca", "reason": "failed to parse cert"});
+        let nodes = json!({"list": [
+            {"id": "edge-1", "roles": ["router", "processor"], "version": "0.1.0", "applied_revision": 5, "lag": 2,
+             "state": "alive", "rejected": [refused], "rejected_total": 3},
+            {"id": "é", "roles": ["control"], "version": "0.1.0", "applied_revision": 7, "lag": 0,
+             "state": "gone", "rejected": [], "rejected_total": 0},
+        ]});
+        let expected = [
+            "",
+            "NODE    ROLES             VERSION  APPLIED  LAG  REJECTED  STATE",
+            "edge-1  router,processor  0.1.0    5        2    3         alive",
+            "é       control           0.1.0    7        0    0         gone",
+        ];
+        assert_eq!(node_table(&list(&nodes)), expected);
+        let expected = [
+            "",
+            "NODE    REJECTED OBJECT",
+            "edge-1  ssls/1 (revision 4): client.ca: failed to parse cert",
+            "edge-1  and 2 more",
+        ];
+        assert_eq!(refusal_table(&list(&nodes)), expected);
+        assert!(node_table(&[]).is_empty());
     }
 }

@@ -1,19 +1,27 @@
-//! The leg between router and processor. In one process it is a function call ([`local`]); the QUIC transport of the
-//! cluster issue carries the same [`Request`] and [`Response`]. The two roles meet here and nowhere else.
+//! The leg between router and processor. In one process it is a function call ([`local`]); apart, [`remote`] picks a
+//! processor and [`quic`] carries the same [`Request`] and [`Response`] in the form that [`wire`] defines, over
+//! connections on which both ends prove their role ([`identity`]). The two roles meet here and nowhere else.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use control::object::Route;
 use control::snapshot::Snapshot;
+use http::Method;
+use tokio_util::either::Either;
 
 use crate::body::Body;
 use crate::fault::Fault;
 use crate::tls::Stream;
 
+pub mod identity;
 pub mod local;
+pub mod quic;
+pub mod remote;
+pub mod wire;
 
 /// A matched request on its way to a processor.
 pub struct Request {
@@ -38,6 +46,22 @@ pub struct Request {
     pub started: Instant,
 }
 
+impl Request {
+    /// Whether serving it twice is as good as once (RFC 9110, 9.2.2).
+    pub fn is_repeatable(&self) -> bool {
+        self.upgrade.is_none()
+            && matches!(
+                self.head.method,
+                Method::GET
+                    | Method::HEAD
+                    | Method::PUT
+                    | Method::DELETE
+                    | Method::OPTIONS
+                    | Method::TRACE
+            )
+    }
+}
+
 /// An answer on its way back.
 pub struct Response {
     /// Status and end-to-end headers.
@@ -50,13 +74,51 @@ pub struct Response {
     pub target: TargetFacts,
 }
 
+/// How a router reaches processors.
+pub enum Carrier {
+    /// One in the same process.
+    Local(local::Local),
+    /// Those of the cluster.
+    Remote(Rc<remote::Remote>),
+}
+
+impl Carrier {
+    /// Whether [`Unserved::Rematch`] is possible.
+    pub const fn may_ask_again(&self) -> bool {
+        matches!(self, Self::Remote(_))
+    }
+
+    /// Hands over a request.
+    ///
+    /// # Errors
+    /// [`Unserved`].
+    pub async fn call(&self, request: Request) -> Result<Response, Unserved> {
+        match self {
+            Self::Local(local) => local.call(request).await.map_err(Unserved::Failed),
+            Self::Remote(remote) => remote.call(request).await,
+        }
+    }
+}
+
+/// Why a request got no answer from behind the hop.
+pub enum Unserved {
+    /// For good.
+    Failed(Box<Failure>),
+    /// The processor has a newer version of the route, or none: the request must be matched again when the router has got it
+    /// too. Nothing of it was processed.
+    Rematch(Box<Request>),
+}
+
 /// An upgraded connection to the target.
 pub struct Tunnel {
     /// The connection.
-    pub stream: Stream,
+    pub stream: TunnelStream,
     /// Bytes read beyond the 101.
     pub early: Bytes,
 }
+
+/// The bytes of an upgraded connection: the target's own, or a stream of the hop to the processor that holds it.
+pub type TunnelStream = Either<Stream, Box<quic::Pipe>>;
 
 /// What is known of the target side of one exchange; also kept for failed ones.
 #[derive(Clone, Debug, Default)]

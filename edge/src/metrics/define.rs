@@ -114,6 +114,11 @@ fn traffic(d: &Definer) -> TrafficSeries {
             "Further attempts.",
             &["upstream", "reason"],
         ),
+        hop_retries: d.counters(
+            "hop_retries_total",
+            "Requests offered to another processor.",
+            &["reason"],
+        ),
         target_healthy: d.gauges(
             "target_healthy",
             "1 if health checks let it serve.",

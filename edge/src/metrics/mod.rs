@@ -54,6 +54,7 @@ struct TrafficSeries {
     connections_total: IntCounterVec,
     bytes: [[IntCounter; 2]; 3],
     retries: IntCounterVec,
+    hop_retries: IntCounterVec,
     target_healthy: IntGaugeVec,
 }
 
@@ -165,6 +166,11 @@ impl Metrics {
             .retries
             .with_label_values(&[upstream, reason])
             .inc();
+    }
+
+    /// A request that a processor did not take or lost is offered to another one, and why.
+    pub fn hop_retry(&self, reason: &'static str) {
+        self.traffic.hop_retries.with_label_values(&[reason]).inc();
     }
 
     /// What health checks think of `target` (`host:port`) of `upstream`.
@@ -433,6 +439,7 @@ mod tests {
         m.certificate("ssl", "1", 1);
         let _open = m.connection(Hop::Northbound, "http");
         m.retry("u", "connect");
+        m.hop_retry("unsent");
         m.target_health("u", "t", true);
         m.config_objects("routes", 1);
         m.config_rejected("routes", 0);
@@ -449,6 +456,7 @@ mod tests {
             "connections_total",
             "bytes_total",
             "upstream_retries_total",
+            "hop_retries_total",
             "target_healthy",
             "config_revision",
             "config_objects",

@@ -10,6 +10,7 @@ use control::object::{ClientIdentity, Kind, Usage};
 use control::snapshot::Snapshot;
 use control::sync::Status;
 
+use crate::hop::identity::HopIdentity;
 use crate::metrics::Metrics;
 
 /// How often figures that no revision announces (the store's connection) are looked at, and how long a burst of
@@ -21,17 +22,22 @@ pub(super) async fn run(
     snapshot: Arc<ArcSwap<Snapshot>>,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
+    identity: Option<Arc<HopIdentity>>,
 ) {
     let mut known = Known::default();
     let mut fed = None;
     loop {
         metrics.store_connected(status.store_connected());
         let now = snapshot.load_full();
-        metrics.config_revision(status.seen(), now.revision());
-        if fed != Some(now.revision()) {
+        let own = identity.as_ref().map(|own| (own.name(), own.not_after()));
+        let state = (now.revision(), own);
+        if fed.as_ref() != Some(&state) {
             feed(&now, &metrics, &mut known);
-            fed = Some(now.revision());
+            certificates(&now, state.1.as_ref(), &metrics);
+            fed = Some(state);
         }
+        // Last: who reads the revision finds the rest to be of it.
+        metrics.config_revision(status.seen(), now.revision());
         tokio::time::sleep(PERIOD).await;
     }
 }
@@ -68,12 +74,12 @@ fn feed(snapshot: &Snapshot, metrics: &Metrics, known: &mut Known) {
         metrics.forget_upstream(gone);
     }
     known.upstreams = upstreams;
-    certificates(snapshot, metrics);
 }
 
-/// Every certificate that is served, presented or trusted, by the object it is in.
-fn certificates(snapshot: &Snapshot, metrics: &Metrics) {
+/// Every certificate that is served or presented, by the object it is in; the node's own for the hop by its name.
+fn certificates(snapshot: &Snapshot, own: Option<&(String, i64)>, metrics: &Metrics) {
     let mut all: Vec<(&str, String, i64)> = Vec::new();
+    all.extend(own.map(|(name, end)| ("hop", name.clone(), *end)));
     for ssl in snapshot.ssls() {
         let kind = if ssl.usage() == Usage::Server {
             "server"

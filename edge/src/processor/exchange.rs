@@ -14,7 +14,6 @@ use self::attempt::{Attempt, Failed};
 use super::endpoint::Target;
 use super::health::Sign;
 use super::{Processor, hash};
-use crate::alert::Cause;
 use crate::body::Body;
 use crate::fault::{Fault, FaultCode};
 use crate::hop::{Failure, Request, Response, TargetFacts};
@@ -44,10 +43,8 @@ async fn serve(
     mut body: Body,
     facts: &mut TargetFacts,
 ) -> Result<Response, Fault> {
-    let plan = request.snapshot.plan(&request.route).map_err(|missing| {
-        Fault::processor(FaultCode::ConfigMissingMaterial, missing.to_string())
-            .because(Cause::ConfigMissingMaterial)
-    })?;
+    let plan = request.snapshot.plan(&request.route);
+    let plan = plan.map_err(|missing| Fault::of_missing(&missing))?;
     let upstream = &plan.upstream;
     facts.upstream = Some(upstream.key().clone());
     let endpoint = processor.endpoints.of(upstream);

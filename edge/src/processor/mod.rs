@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::alert::Hop;
+use crate::body::Body;
 use crate::hop::{Failure, Request, Response};
 use crate::metrics::ByRoute;
 
@@ -19,7 +20,6 @@ mod h2;
 mod hash;
 mod health;
 mod host;
-mod metered;
 mod pool;
 mod probe;
 mod resolve;
@@ -56,7 +56,7 @@ impl Processor {
         let metrics = &self.shared.metrics;
         let _in_flight = metrics.in_flight(Hop::Southbound);
         let (counters, started) = (self.requests.of(Some(request.route.id())), request.started);
-        request.body = metered::meter(request.body, metrics, true);
+        request.body = self.metered(request.body, true);
         let result = exchange::run(self, request).await;
         let status = match &result {
             Ok(response) => response.head.status,
@@ -64,9 +64,25 @@ impl Processor {
         };
         counters.observe(status.as_u16(), started.elapsed());
         result.map(|mut response| {
-            response.body = metered::meter(response.body, metrics, false);
+            response.body = self.metered(response.body, false);
             response
         })
+    }
+
+    /// Counts the bytes of a body that passes the southbound hop; `out` is towards the target.
+    fn metered(&self, body: Body, out: bool) -> Body {
+        let metrics = &self.shared.metrics;
+        match body.here() {
+            Some(0) => body,
+            Some(bytes) => {
+                metrics.bytes(Hop::Southbound, out, bytes);
+                body
+            }
+            None => {
+                let metrics = Arc::clone(metrics);
+                body.counted(move |bytes| metrics.bytes(Hop::Southbound, out, bytes))
+            }
+        }
     }
 }
 

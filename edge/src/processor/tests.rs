@@ -64,7 +64,7 @@ fn snapshot(objects: &[(Kind, &str, Value)]) -> Snapshot {
     let changes = objects.iter().map(|(kind, id, value)| {
         let object =
             control::object::read(*kind, id, value.to_string().as_bytes(), &context).unwrap();
-        Change::Set(*kind, (*id).into(), object)
+        Change::Set(*kind, (*id).into(), object, 1)
     });
     Snapshot::default().apply(1, changes.collect())
 }

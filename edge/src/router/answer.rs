@@ -92,7 +92,9 @@ const fn sentence(code: FaultCode) -> &'static str {
         FaultCode::Misdirected => "This connection cannot serve this host",
         FaultCode::RouteNotFound => "No route matches the request",
         FaultCode::RouteRejected => "The route's configuration was rejected",
-        FaultCode::ConfigMissingMaterial => "The configuration refers to something that is missing",
+        FaultCode::ConfigMissingMaterial => {
+            "The configuration, or something it refers to, is missing"
+        }
         FaultCode::SslHandshakeFailed => "SSL Handshake failed",
         FaultCode::GatewayTimeout => "Gateway Timeout",
         FaultCode::TargetUnreachable => "The target cannot be reached",

@@ -13,7 +13,7 @@ use super::h2::Running;
 use super::h2_turn::Turn;
 use super::record::Record;
 use crate::body::{Body, BodyError, Inflow};
-use crate::deadline::Deadline;
+use crate::deadline::Silence;
 use crate::http1::fields;
 use crate::limits::Limits;
 
@@ -21,10 +21,9 @@ use crate::limits::Limits;
 pub(super) struct RequestBody {
     incoming: Incoming,
     inflow: Rc<Inflow>,
-    idle: std::time::Duration,
     /// Most bytes, 0 for no bound.
     most: u64,
-    deadline: Deadline,
+    silence: Silence,
 }
 
 impl RequestBody {
@@ -32,19 +31,17 @@ impl RequestBody {
         if http_body::Body::is_end_stream(&incoming) {
             return Body::Empty;
         }
-        let idle = limits.body_idle;
         Body::Stream(Box::pin(Self {
             incoming,
             inflow: Rc::clone(inflow),
-            idle,
             most: limits.body_bytes,
-            deadline: Deadline::new(idle),
+            silence: Silence::at_most(limits.body_idle),
         }))
     }
 
     /// What HTTP/1.1 bodies go through while they are decoded: the count, the bound, and trailers that may not be.
     fn judge(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
-        self.deadline.set(self.idle);
+        self.silence.broken();
         if let Some(data) = frame.data_ref() {
             self.inflow.add(data.len());
             if self.most > 0 && self.inflow.received() > self.most {
@@ -83,7 +80,7 @@ impl http_body::Body for RequestBody {
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending if this.inflow.is_patient() => return Poll::Pending,
             Poll::Pending => {
-                std::task::ready!(this.deadline.poll(cx));
+                std::task::ready!(this.silence.poll(cx));
                 BodyError::TimedOut
             }
         };

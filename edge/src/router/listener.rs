@@ -38,18 +38,32 @@ impl Gate {
     }
 }
 
-/// Binds a socket that other threads may bind too.
+/// Binds `threads` sockets to one address (SO_REUSEPORT), the first of which may choose the port.
 ///
 /// # Errors
 /// The system's: address in use by another process, not ours to bind, and so on.
-pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub fn bind(address: SocketAddr, threads: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    if address.port() != 0 {
+        // Sockets that may be shared do not see those of another node, and either would get half of the connections.
+        socket(address, false)?;
+    }
+    let first = socket(address, true)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..threads {
+        sockets.push(socket(address, true)?);
+    }
+    Ok(sockets)
+}
+
+fn socket(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

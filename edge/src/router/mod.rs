@@ -26,11 +26,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use control::snapshot::Snapshot;
+use control::sync::Status;
 
 use crate::access_log::Writer;
 use crate::alert::Hop;
 use crate::drain::Drain;
-use crate::hop::local::Local;
+use crate::hop::Carrier;
 use crate::limits::Limits;
 use crate::metrics::{ByRoute, Metrics};
 use crate::tls::server::ServerTls;
@@ -39,6 +40,8 @@ use crate::tls::server::ServerTls;
 pub struct Shared {
     /// The configuration in force.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// To wait for a revision of it.
+    pub status: Arc<Status>,
     /// TLS configurations and ticket keys.
     pub tls: Arc<ServerTls>,
     /// Counters.
@@ -57,7 +60,7 @@ pub struct Shared {
 pub struct Router {
     shared: Arc<Shared>,
     limits: Rc<Limits>,
-    hop: Local,
+    hop: Carrier,
     log: Writer,
     requests: ByRoute,
     ids: record::Ids,
@@ -65,7 +68,7 @@ pub struct Router {
 
 impl Router {
     /// A router that hands its requests to `hop`.
-    pub fn new(shared: Arc<Shared>, limits: Limits, hop: Local, log: Writer) -> Self {
+    pub fn new(shared: Arc<Shared>, limits: Limits, hop: Carrier, log: Writer) -> Self {
         Self {
             requests: ByRoute::new(Arc::clone(&shared.metrics), Hop::Northbound),
             shared,

@@ -3,8 +3,10 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use control::object::Route;
 use control::snapshot::{Ask, RouteMatch, Snapshot};
 use http::{HeaderValue, Method, request, response};
 
@@ -15,9 +17,14 @@ use super::variables::Variables;
 use super::{answer, authority, exemption, forward};
 use crate::body::{Body, BodyError, Inflow};
 use crate::fault::{Fault, FaultCode, FaultSource};
-use crate::hop::{self, Tunnel};
+use crate::hop::{self, Tunnel, Unserved};
 use crate::http1::framing;
 use crate::limits::Limits;
+
+/// How often one request is matched while the configuration changes under it.
+const MATCHES: usize = 5;
+/// How long a request waits for the configuration that the processors have; ordinarily some milliseconds are between them.
+const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// A request as a connection hands it in.
 pub(super) struct Asked {
@@ -131,25 +138,13 @@ async fn run(
     record.host.clone_from(&authority.host);
     let path = path(&parts)?;
     let snapshot = router.shared.snapshot.load_full();
-    if let Some(secure) = &client.tls {
-        exemption::judge(&snapshot, secure, &authority.host, parts.uri.path())?;
-    }
-    let route = find(&snapshot, &parts, client, &authority.host, &path)?;
-    record.route = Some(std::sync::Arc::clone(route.id()));
-    if route.is_closed() {
-        return Err(Fault::router(
-            FaultCode::RouteRejected,
-            format!("routes/{} was rejected", route.id()),
-        ));
-    }
-    if !body.is_empty()
-        && parts.version == http::Version::HTTP_2
-        && keeps_streams(&snapshot, &route)
-    {
-        inflow.be_patient();
-    }
-    let wanted = forward::upgrade(&parts.method, parts.version, &parts.headers)
-        .and_then(|token| granted(&snapshot, &route, token));
+    let route = matched(&snapshot, client, (&parts, &authority.host, &path))?;
+    record.route = Some(Arc::clone(route.id()));
+    let is_stream = !body.is_empty() && parts.version == http::Version::HTTP_2;
+    inflow.set_patient(is_stream && keeps_streams(&snapshot, &route));
+    let wanted = wanted(&snapshot, &route, &parts, &body);
+    // What routes are matched with, should it be needed again: the head that goes on is another one.
+    let original = router.hop.may_ask_again().then(|| parts.clone());
     forward::prepare(&mut parts.headers, client, &authority.text);
     let request = hop::Request {
         upgrade: wanted.as_ref().map(|w| w.token.clone()),
@@ -162,18 +157,95 @@ async fn run(
         expects_continue,
         started: record.started(),
     };
-    match router.hop.call(request).await {
-        Ok(answer) => Ok((answer, wanted)),
-        Err(failure) => {
-            record.target = failure.target;
-            Err(failure.fault)
+    match (router.hop.call(request).await, original) {
+        (Ok(answer), _) => Ok((answer, wanted)),
+        (Err(Unserved::Rematch(request)), Some(original)) => {
+            let original = (&original, &*authority.host, &*inflow);
+            Box::pin(again(router, client, original, request, record)).await
         }
+        (Err(unserved), _) => Err(fault(unserved, record)),
+    }
+}
+
+/// Matches a request in the configuration that the processors have already, and hands it over once more.
+async fn again(
+    router: &Router,
+    client: &Client,
+    (original, host, inflow): (&request::Parts, &str, &Inflow),
+    mut request: Box<hop::Request>,
+    record: &mut Record,
+) -> Result<(hop::Response, Option<Wanted>), Fault> {
+    for _ in 1..MATCHES {
+        let snapshot = caught_up(router, &request).await?;
+        let route = matched(&snapshot, client, (original, host, &request.path))?;
+        record.route = Some(Arc::clone(route.id()));
+        let is_stream = !request.body.is_empty() && original.version == http::Version::HTTP_2;
+        inflow.set_patient(is_stream && keeps_streams(&snapshot, &route));
+        let wanted = wanted(&snapshot, &route, original, &request.body);
+        request.upgrade = wanted.as_ref().map(|w| w.token.clone());
+        (request.snapshot, request.route) = (snapshot, route);
+        match router.hop.call(*request).await {
+            Ok(answer) => return Ok((answer, wanted)),
+            Err(Unserved::Rematch(back)) => request = back,
+            Err(unserved) => return Err(fault(unserved, record)),
+        }
+    }
+    Err(fault(Unserved::Rematch(request), record))
+}
+
+fn fault(unserved: Unserved, record: &mut Record) -> Fault {
+    match unserved {
+        Unserved::Failed(failure) => {
+            record.target = failure.target;
+            failure.fault
+        }
+        Unserved::Rematch(request) => Fault::router(
+            FaultCode::NoProcessor,
+            format!("routes/{} changes too fast", request.route.id()),
+        ),
+    }
+}
+
+/// The route for a request that this client may make.
+fn matched(
+    snapshot: &Snapshot,
+    client: &Client,
+    (parts, host, path): (&request::Parts, &str, &str),
+) -> Result<Arc<Route>, Fault> {
+    if let Some(secure) = &client.tls {
+        exemption::judge(snapshot, secure, host, parts.uri.path())?;
+    }
+    let route = find(snapshot, parts, client, host, path)?;
+    if route.is_closed() {
+        return Err(Fault::router(
+            FaultCode::RouteRejected,
+            format!("routes/{} was rejected", route.id()),
+        ));
+    }
+    Ok(route)
+}
+
+/// The configuration with another version of the route that `request` was matched with: the processors have one already.
+/// Revisions are not compared: a node that has just listed the store is at a higher one for the same objects.
+async fn caught_up(router: &Router, request: &hop::Request) -> Result<Arc<Snapshot>, Fault> {
+    let shared = &router.shared;
+    let id = request.route.id();
+    let matched = request.snapshot.route_version(id);
+    let mut applied = shared.status.subscribe();
+    let other = applied.wait_for(|_| shared.snapshot.load().route_version(id) != matched);
+    match tokio::time::timeout(CATCH_UP, other).await {
+        Ok(Ok(_)) => Ok(shared.snapshot.load_full()),
+        // An older route may let in whom the newer one keeps out.
+        _ => Err(Fault::router(
+            FaultCode::NoProcessor,
+            format!("this router has an older routes/{id} than the processors"),
+        )),
     }
 }
 
 /// Whether the route leads to gRPC, whose streams may be silent for long. The route says so, not the client's content type:
 /// that would let any client hold a connection to any target.
-fn keeps_streams(snapshot: &Snapshot, route: &control::object::Route) -> bool {
+fn keeps_streams(snapshot: &Snapshot, route: &Route) -> bool {
     snapshot
         .plan(route)
         .is_ok_and(|plan| plan.upstream.scheme().is_h2())
@@ -230,7 +302,7 @@ fn find(
     client: &Client,
     host: &str,
     path: &str,
-) -> Result<std::sync::Arc<control::object::Route>, Fault> {
+) -> Result<Arc<Route>, Fault> {
     let variables = Variables {
         parts,
         client,
@@ -245,17 +317,28 @@ fn find(
         var: &|name| variables.get(name),
     };
     match snapshot.route(&ask) {
-        RouteMatch::Found(route) => Ok(std::sync::Arc::clone(route)),
+        RouteMatch::Found(route) => Ok(Arc::clone(route)),
+        // Nothing was read yet: there may well be a route.
+        RouteMatch::None if snapshot.revision() == 0 => Err(Fault::router(
+            FaultCode::ConfigMissingMaterial,
+            "no configuration was read yet",
+        )),
         RouteMatch::None => Err(Fault::router(FaultCode::RouteNotFound, "no route matches")),
     }
 }
 
-/// An upgrade goes on only where the route (or its service) says so.
-fn granted(
+/// An upgrade goes on only where the client asks for one and the route (or its service) says so. Not with a body, which
+/// WebSocket does not have: what is still to come of it could be taken for the other protocol's.
+fn wanted(
     snapshot: &Snapshot,
-    route: &control::object::Route,
-    token: HeaderValue,
+    route: &Route,
+    parts: &request::Parts,
+    body: &Body,
 ) -> Option<Wanted> {
+    if !body.is_empty() {
+        return None;
+    }
+    let token = forward::upgrade(&parts.method, parts.version, &parts.headers)?;
     let plan = snapshot.plan(route).ok()?;
     plan.websocket.then(|| Wanted {
         token,

@@ -29,3 +29,4 @@ pub use client::{ClientTls, late_failure};
 pub use linger::{dismiss, refuse};
 pub use server::{ClientCert, ServerTls, TlsFacts};
 pub use stream::Stream;
+pub use suites::cipher_name;

@@ -84,3 +84,12 @@ pub(super) fn name(suite: Option<SupportedCipherSuite>) -> &'static str {
         None => "unknown",
     }
 }
+
+/// The name of ours that is written like `text`, `unknown` if there is none.
+pub fn cipher_name(text: &str) -> &'static str {
+    rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES
+        .iter()
+        .map(|suite| name(Some(*suite)))
+        .find(|name| *name == text)
+        .unwrap_or("unknown")
+}

@@ -1,22 +1,22 @@
 //! Session tickets (RFC 8446, 4.6.1; RFC 5077) that never cross a policy. rustls does not verify a resumed client again,
 //! so a ticket is bound to what vouched for it: sealed under the process's key ring with the scope as associated data
 //! (client CA set, depth, mode, object id and version), and no longer good than the certificates in it. Keys are random
-//! here; a cluster installs shared ones with [`TicketKeys::install`]. Used by [`super::server`] alone.
+//! here; a cluster installs shared ones with [`TicketKeys::share`]. Used by [`super::server`] alone.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest::{Context, SHA256};
 use control::object::Ssl;
+pub use control::tickets::LIFETIME;
+use control::tickets::TicketSecret;
 use rustls::server::ProducesTickets;
 
 use super::attempt::Attempt;
 
-/// How long a key seals, and then how long it still opens: the life of a ticket.
-pub const LIFETIME: Duration = Duration::from_secs(6 * 3600);
 /// Larger sessions (long client chains) get no ticket: it would come back in a ClientHello, which is bounded.
 const MAX_SESSION: usize = 8 << 10;
 const NAME: usize = 16;
@@ -24,7 +24,7 @@ const NONCE: usize = 12;
 const UNTIL: usize = 8;
 
 /// A secret that seals tickets.
-pub struct TicketKey {
+struct TicketKey {
     name: [u8; NAME],
     key: RandomizedNonceKey,
     born: Instant,
@@ -32,10 +32,7 @@ pub struct TicketKey {
 
 impl TicketKey {
     /// A key from a shared secret; every node derives the same name from it.
-    ///
-    /// # Errors
-    /// [`TicketKeyError`] if the library refuses the key.
-    pub fn new(secret: &[u8; 32]) -> Result<Self, TicketKeyError> {
+    fn new(secret: &[u8; 32]) -> Result<Self, TicketKeyError> {
         let mut context = Context::new(&SHA256);
         context.update(b"sallyport ticket key name");
         context.update(secret);
@@ -96,9 +93,24 @@ impl TicketKeys {
         })
     }
 
-    /// Replaces the ring by shared keys, the first of which seals; from then on rotation is the caller's. An empty list
-    /// ends resumption.
-    pub fn install(&self, keys: Vec<TicketKey>) {
+    /// Replaces the ring by the cluster's keys, the first of which seals; from then on rotation is the caller's. Without
+    /// any the ring has random keys of its own again.
+    pub fn share(&self, secrets: &[TicketSecret]) {
+        let keys: Vec<_> = secrets
+            .iter()
+            .filter_map(|secret| TicketKey::new(secret.bytes()).ok())
+            .collect();
+        if keys.is_empty()
+            && let Ok(own) = Self::new()
+        {
+            self.ring.store(own.ring.load_full());
+        } else {
+            self.install(keys);
+        }
+    }
+
+    /// The same with keys; an empty list ends resumption.
+    fn install(&self, keys: Vec<TicketKey>) {
         let keys = keys.into_iter().map(Arc::new).collect();
         self.ring.store(Arc::new(Ring { keys, shared: true }));
     }
@@ -241,6 +253,8 @@ pub(super) fn now() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -269,6 +283,18 @@ mod tests {
         ]);
         let ticket = a.seal(&[1; 32], 7, b"session").unwrap();
         assert_eq!(b.open(&[1; 32], &ticket), Some((7, b"session".to_vec())));
+    }
+
+    #[test]
+    fn a_ring_that_shares_no_more_has_keys_of_its_own() {
+        let keys = TicketKeys::new().unwrap();
+        keys.install(vec![TicketKey::new(&[9; 32]).unwrap()]);
+        let shared = keys.seal(&[1; 32], 7, b"session").unwrap();
+        keys.share(&[]);
+        assert_eq!(keys.open(&[1; 32], &shared), None);
+        let own = keys.seal(&[1; 32], 7, b"session").unwrap();
+        assert_eq!(keys.open(&[1; 32], &own), Some((7, b"session".to_vec())));
+        assert!(!keys.ring.load().shared, "they rotate");
     }
 
     #[test]

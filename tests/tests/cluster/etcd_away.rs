@@ -65,6 +65,22 @@ async fn an_etcd_restart_drops_no_request_and_loses_no_change() {
 }
 
 #[tokio::test]
+async fn a_node_that_has_read_no_configuration_does_not_say_404() {
+    let mut etcd = Etcd::start().await;
+    etcd.kill().await;
+    let node = Launch::new().store(&etcd.store()).start_unready().await;
+    let reply = http1::get(node.http, "x", "/").await.unwrap();
+    assert_eq!(reply.status(), 503, "{}", reply.text());
+    assert_eq!(reply.header("x-fault-code"), Some("ConfigMissingMaterial"));
+    etcd.start_again().await;
+    eventually("an empty configuration", AFTER_A_BREAK, || async {
+        let reply = http1::get(node.http, "x", "/").await;
+        same(reply.map_err(|e| e.to_string())?.status(), &404)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn changes_compacted_away_while_the_node_was_cut_off_are_caught_up_with() {
     let (mut etcd, node, first, second) = stage().await;
     etcd.put_json(

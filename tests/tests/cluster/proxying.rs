@@ -193,6 +193,11 @@ async fn a_websocket_is_a_tunnel_once_the_target_said_101_and_only_where_the_rou
     let mut allowed = route(&target.node());
     allowed["enable_websocket"] = json!(true);
     node.put("routes/1", &allowed).await;
+    // What comes with a body is no WebSocket's handshake.
+    let with_body =
+        upgrade.replace("Host: x", "Host: x\r\nTransfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n";
+    let reply = http1::exchange(node.http, with_body).await.unwrap();
+    assert_eq!(reply.text(), "no upgrade");
     let mut wire = http1::open(node.http).await;
     wire.send(upgrade).await.unwrap();
     let reply = wire.reply().await.unwrap();

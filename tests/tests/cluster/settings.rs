@@ -1,5 +1,7 @@
 //! Flags, variables and files: how they are read, and how bad ones are refused.
 
+use cluster_tests::cluster::HopPki;
+use cluster_tests::etcd::Etcd;
 use cluster_tests::http1;
 use cluster_tests::node::Launch;
 use cluster_tests::objects::route;
@@ -54,6 +56,30 @@ async fn bad_flags_and_files_end_with_2_and_one_line_that_names_them() {
         "{}",
         said.stderr
     );
+}
+
+#[tokio::test]
+async fn two_nodes_never_share_a_port() {
+    let one = Launch::new().start().await;
+    for (flag, at) in [("--http", one.http), ("--https", one.https)] {
+        let said = Launch::new().flag(flag, &at.to_string()).run().await;
+        assert_eq!(said.code, 1, "{}", said.text());
+        assert!(said.stderr.contains(&at.to_string()), "{}", said.stderr);
+    }
+    let (etcd, pki) = (Etcd::start().await, HopPki::init().await);
+    let processor = Launch::new()
+        .store(&etcd.store())
+        .flag("--role", "processor")
+        .flag(
+            "--hop-tls",
+            &pki.node("processor", "p").await.display().to_string(),
+        )
+        .flag("--hop", "127.0.0.1:0");
+    let one = processor.start().await;
+    let hop = one.hop.unwrap().to_string();
+    let said = processor.flag("--hop", &hop).run().await;
+    assert_eq!(said.code, 1, "{}", said.text());
+    assert!(said.stderr.contains(&hop), "{}", said.stderr);
 }
 
 #[tokio::test]

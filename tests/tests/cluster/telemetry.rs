@@ -55,7 +55,7 @@ async fn busy() -> (Node, Target, Authority) {
 #[tokio::test]
 async fn every_metric_of_the_contract_is_there_with_its_type_and_labels() {
     let (node, _target, _ca) = busy().await;
-    let metrics = node.metrics().await;
+    let metrics = node.metrics_of_now().await;
     let families: &[(&str, &str, &[&str])] = &[
         (
             "tls_handshakes_total",
@@ -127,7 +127,7 @@ async fn handshakes_requests_and_certificates_are_counted_under_the_right_labels
     let (node, _target, ca) = busy().await;
     node.put("ssls/2", &ssl("two.com", &ca.server(&["two.com"])))
         .await;
-    let metrics = node.metrics().await;
+    let metrics = node.metrics_of_now().await;
     let at_least = |name: &str, labels: &[(&str, &str)]| {
         assert!(
             metrics.value(name, labels) > 0.5,

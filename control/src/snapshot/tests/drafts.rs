@@ -97,16 +97,26 @@ impl Draft {
 
     /// The object is written.
     pub(super) fn set(&self) -> Change {
-        Change::Set(self.kind, self.id.as_str().into(), self.object())
+        self.set_at(1)
+    }
+
+    /// The object is written by this revision.
+    pub(super) fn set_at(&self, revision: u64) -> Change {
+        Change::Set(self.kind, self.id.as_str().into(), self.object(), revision)
     }
 
     /// The object is written with a member nobody knows.
     pub(super) fn refused(&self) -> Change {
+        self.refused_at(9)
+    }
+
+    /// The same, by this revision.
+    pub(super) fn refused_at(&self, revision: u64) -> Change {
         let refusal = self.clone().with("unheard_of", 1).read().unwrap_err();
         Change::Refuse(
             self.kind,
             self.id.as_str().into(),
-            refusal.at(self.kind, &self.id, 9),
+            refusal.at(self.kind, &self.id, revision),
             refusal.closes,
         )
     }

@@ -137,7 +137,7 @@ struct Naive(BTreeMap<(Kind, String), (Option<Change>, Option<Change>)>);
 
 impl Naive {
     fn take(&mut self, change: &Change) {
-        let (Change::Set(kind, id, _) | Change::Remove(kind, id) | Change::Refuse(kind, id, ..)) =
+        let (Change::Set(kind, id, ..) | Change::Remove(kind, id) | Change::Refuse(kind, id, ..)) =
             change;
         let state = self.0.entry((*kind, id.to_string())).or_default();
         match change {
@@ -161,7 +161,7 @@ impl Naive {
         let mut claims = Vec::new();
         for ((_, id), state) in &self.0 {
             match state {
-                (Some(Change::Set(_, _, Object::Ssl(ssl))), _) if ssl.is_enabled() => {
+                (Some(Change::Set(_, _, Object::Ssl(ssl), _)), _) if ssl.is_enabled() => {
                     claims.extend(
                         ssl.names()
                             .iter()
@@ -211,7 +211,7 @@ impl Naive {
     fn hosts(&self, route: &Route) -> Vec<HostPattern> {
         let mut hosts = route.hosts().to_vec();
         if let Some(id) = route.service_id().filter(|_| hosts.is_empty())
-            && let Some((Some(Change::Set(_, _, Object::Service(s))), _)) =
+            && let Some((Some(Change::Set(_, _, Object::Service(s), _)), _)) =
                 self.0.get(&(Kind::Service, id.to_string()))
         {
             hosts = s.hosts().to_vec();
@@ -225,7 +225,7 @@ impl Naive {
 
     fn routed(&self, method: &str, host: &str, path: &str) -> String {
         let routes = self.0.values().filter_map(|state| match state {
-            (Some(Change::Set(_, _, Object::Route(route))), _) => Some(route),
+            (Some(Change::Set(_, _, Object::Route(route), _)), _) => Some(route),
             (None, Some(Change::Refuse(_, _, _, Closes::Route(route)))) => Some(route),
             _ => None,
         });

@@ -1,7 +1,8 @@
 //! The etcd store: this directory is the only place that names `etcd_client`. This file owns the connection, the
-//! sign-in and the single-key calls; `list` pages through the prefix, `watch` follows it.
+//! sign-in and the single-key calls; `list` pages through the prefix, `watch` follows it, `lease` keeps keys alive.
 //! Every call has a deadline: a stopped etcd would hang it for ever otherwise.
 
+mod lease;
 mod list;
 mod watch;
 
@@ -10,9 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::{
-    Certificate, Client, Compare, CompareOp, ConnectOptions, Error, Identity, PutOptions,
-    ResponseHeader, TlsOptions, Txn, TxnOp,
+    Certificate, Client, Compare, CompareOp, ConnectOptions, Error, Identity, ResponseHeader,
+    TlsOptions, Txn, TxnOp,
 };
+
+pub(super) use lease::Lease;
 
 use super::{Entry, Expect, Listing, Pages, StoreError, Watch, Written};
 
@@ -68,7 +71,7 @@ struct Link {
     prefix: String,
     user: Option<(String, String)>,
     /// Whether the client holds a token that was good when last heard of.
-    signed_in: tokio::sync::Mutex<bool>,
+    signed_in: Arc<tokio::sync::Mutex<bool>>,
     /// Cluster id and raft term of the last listing: another cluster, or a term that fell, is another history.
     origin: Mutex<Option<(u64, u64)>>,
 }
@@ -113,12 +116,33 @@ impl EtcdStore {
             endpoints: names,
             prefix,
             user: options.user,
-            signed_in: tokio::sync::Mutex::new(false),
+            signed_in: Arc::default(),
             origin: Mutex::new(None),
         };
         Ok(Self {
             link: Arc::new(link),
         })
+    }
+
+    /// The same connection and sign-in under another prefix.
+    pub(super) fn beside(&self, suffix: &str) -> Self {
+        let of = &self.link;
+        let link = Link {
+            client: of.client.clone(),
+            endpoints: of.endpoints.clone(),
+            prefix: format!("{}{suffix}/", of.prefix.trim_end_matches('/')),
+            user: of.user.clone(),
+            signed_in: of.signed_in.clone(),
+            origin: Mutex::new(None),
+        };
+        Self {
+            link: Arc::new(link),
+        }
+    }
+
+    pub(super) async fn lease(&self, ttl: Duration) -> Result<Lease, StoreError> {
+        self.link.sign_in().await?;
+        Lease::grant(self.link.clone(), ttl).await
     }
 
     pub(super) async fn list(&self) -> Result<Listing, StoreError> {
@@ -167,36 +191,20 @@ impl EtcdStore {
         expect: Expect,
         ttl: Option<Duration>,
     ) -> Result<Written, StoreError> {
-        self.link.sign_in().await?;
-        let mut options = PutOptions::new();
-        let mut lease = 0;
-        if let Some(ttl) = ttl {
-            let seconds = i64::try_from(ttl.as_millis().div_ceil(1000))
-                .unwrap_or(i64::MAX)
-                .max(1);
-            lease = self
+        let Some(ttl) = ttl else {
+            self.link.sign_in().await?;
+            let key = self.link.full(key);
+            let condition = conditions(&key, expect);
+            return self
                 .link
-                .call(self.link.client.lease_client().grant(seconds, None))
-                .await?
-                .id();
-            options = options.with_lease(lease);
-        }
-        let key = self.link.full(key);
-        let condition = match expect {
-            Expect::Any => Vec::new(),
-            Expect::Absent => vec![Compare::version(key.clone(), CompareOp::Equal, 0)],
-            Expect::Revision(revision) => vec![at_revision(&key, revision)],
-        };
-        let written = self
-            .link
-            .write(condition, TxnOp::put(key, value, Some(options)))
-            .await;
-        if lease != 0 && !matches!(written, Ok(Written::At(_))) {
-            // Nobody holds it; if this fails as well it runs out by itself.
-            let _ = self
-                .link
-                .call(self.link.client.lease_client().revoke(lease))
+                .write(condition, TxnOp::put(key, value, None))
                 .await;
+        };
+        let lease = self.lease(ttl).await?;
+        let written = lease.put(key, value, expect).await;
+        if !matches!(written, Ok(Written::At(_))) {
+            // Nobody holds it; if this fails as well it runs out by itself.
+            let _ = lease.revoke().await;
         }
         written
     }
@@ -323,12 +331,32 @@ fn unavailable(endpoints: &str, error: &Error) -> StoreError {
         }
         cause = error.source();
     }
+    // etcd's words for a wrong password, for none, and for a user without the right.
+    if [
+        "authentication failed",
+        "user name is empty",
+        "permission denied",
+    ]
+    .iter()
+    .any(|refused| why.contains(refused))
+    {
+        why.push_str(" (--etcd-user, --etcd-password-file)");
+    }
     StoreError::Unavailable(format!("etcd {endpoints}: {why}"))
 }
 
 /// The message did not fit our decoder's bound.
 fn is_too_large(error: &Error) -> bool {
     matches!(error, Error::GRpcStatus(s) if s.code() as i32 == OUT_OF_RANGE && !s.message().contains("compacted"))
+}
+
+/// What must hold for a write.
+fn conditions(key: &str, expect: Expect) -> Vec<Compare> {
+    match expect {
+        Expect::Any => Vec::new(),
+        Expect::Absent => vec![Compare::version(key, CompareOp::Equal, 0)],
+        Expect::Revision(revision) => vec![at_revision(key, revision)],
+    }
 }
 
 fn at_revision(key: &str, revision: u64) -> Compare {

@@ -11,7 +11,7 @@ use tokio::io::AsyncWrite;
 
 use super::{READ_BODY, Shared};
 use crate::body::BodyError;
-use crate::deadline::Deadline;
+use crate::deadline::Silence;
 use crate::http1::chunk::{Decoded, Decoder};
 use crate::http1::fields;
 use crate::http1::framing::Framing;
@@ -22,7 +22,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub(super) struct RequestBody {
     shared: Rc<Shared>,
     rest: Rest,
-    deadline: Deadline,
+    silence: Silence,
     continue_sent: usize,
 }
 
@@ -39,11 +39,11 @@ impl RequestBody {
             Framing::Length(n) => Rest::Length(n),
             Framing::Chunked => Rest::Chunked(Decoder::new(shared.limits.trailer_bytes)),
         };
-        let deadline = Deadline::new(shared.limits.body_idle);
+        let silence = Silence::at_most(shared.limits.body_idle);
         Self {
             shared,
             rest,
-            deadline,
+            silence,
             continue_sent: 0,
         }
     }
@@ -126,12 +126,12 @@ impl RequestBody {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Err(BodyError::Truncated("the client closed".to_owned())));
                 }
-                Poll::Ready(Ok(_)) => self.deadline.set(self.shared.limits.body_idle),
+                Poll::Ready(Ok(_)) => self.silence.broken(),
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(BodyError::Truncated(error.to_string())));
                 }
                 Poll::Pending => {
-                    std::task::ready!(self.deadline.poll(cx));
+                    std::task::ready!(self.silence.poll(cx));
                     return Poll::Ready(Err(BodyError::TimedOut));
                 }
             }

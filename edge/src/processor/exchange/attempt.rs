@@ -9,7 +9,7 @@ use super::returning::{Counted, Home, Returning};
 use super::way::Way;
 use crate::body::Body;
 use crate::fault::{Fault, FaultCode};
-use crate::hop::{Request, Response, TargetFacts, Tunnel};
+use crate::hop::{Request, Response, TargetFacts, Tunnel, TunnelStream};
 use crate::http1::client::{self, Answer, Broken, BrokenBy, Connection, Message, Pace, Rest};
 use crate::processor::endpoint::Target;
 use crate::processor::health::Sign;
@@ -303,7 +303,13 @@ fn respond(answer: Answer, home: Home) -> Response {
             (body, None)
         }
         Rest::Partly(download) => (Body::Stream(Box::pin(Returning::new(download, home))), None),
-        Rest::Upgraded(stream, early) => (Body::Empty, Some(Tunnel { stream, early })),
+        Rest::Upgraded(stream, early) => (
+            Body::Empty,
+            Some(Tunnel {
+                stream: TunnelStream::Left(stream),
+                early,
+            }),
+        ),
     };
     Response {
         head: answer.head,

@@ -43,14 +43,10 @@ impl<'a> Way<'a> {
                 tls: None,
             });
         }
-        let missing = |detail| {
-            Fault::processor(FaultCode::ConfigMissingMaterial, detail)
-                .because(Cause::ConfigMissingMaterial)
-        };
         let identity = request
             .snapshot
             .identity(upstream)
-            .map_err(|e| missing(e.to_string()))?;
+            .map_err(|missing| Fault::of_missing(&missing))?;
         let policy = upstream.tls();
         let Some(name) = host::tls_name(&policy.sni, host) else {
             return Err(Fault::processor(

@@ -30,7 +30,7 @@ pub(super) struct Anchor {
 #[derive(Debug)]
 pub struct Anchors {
     /// One for one with `facts`.
-    pub(super) trust: Vec<TrustAnchor<'static>>,
+    pub(crate) trust: Vec<TrustAnchor<'static>>,
     pub(super) facts: Vec<Anchor>,
     /// CAs in the list that are not self-signed: paths may lead over them.
     pub(super) intermediates: Vec<CertificateDer<'static>>,

@@ -2,7 +2,6 @@
 //! ends at a self-signed certificate of the CA list, key usage and purpose are asked for where present). webpki builds and
 //! checks paths; leaves it refuses on principle (X.509 v1, CA:TRUE) go to [`super::path`]. One instance per policy.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,11 +13,11 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use webpki::KeyUsage;
 
 use super::anchors::{Anchors, Ends};
 use super::cert::{Cert, Side};
-use super::{CertFault, check_size, path, tls12_signature, tls13_signature};
+use super::{CertFault, check_size, path, tls12_signature, tls13_signature, webpki_path};
 use crate::tls::attempt::Attempt;
 
 /// Good verdicts kept; beyond it the memory starts afresh.
@@ -122,22 +121,13 @@ impl ClientVerifier {
         candidates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<i64, CertFault> {
-        let leaf = EndEntityCert::try_from(leaf)?;
-        let until = Cell::new(i64::MAX);
-        let accept = |path: &VerifiedPath<'_>| {
-            until.set(path_until(path, &self.anchors, self.depth, now)?);
-            Ok(())
+        let search = webpki_path::Search {
+            anchors: &self.anchors,
+            depth: self.depth,
+            usage: KeyUsage::client_auth(),
+            algorithms: self.algorithms.all,
         };
-        leaf.verify_for_usage(
-            self.algorithms.all,
-            &self.anchors.trust,
-            candidates,
-            now,
-            KeyUsage::client_auth(),
-            None,
-            Some(&accept),
-        )?;
-        Ok(until.get())
+        search.run(leaf, candidates, now)
     }
 }
 
@@ -156,57 +146,6 @@ fn presented(leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) -> [u8; 32]
 /// Whether a client without an acceptable certificate is stopped at the handshake. A skip list implies it is not.
 pub(crate) fn is_mandatory(auth: &ClientAuth) -> bool {
     auth.failure() == AuthFailure::Alert && auth.skip().is_none()
-}
-
-/// What webpki leaves out of a path it found good: its depth, the key usage of its issuers, and the anchor's own dates and
-/// path length. Returns the earliest notAfter.
-pub(super) fn path_until(
-    path: &VerifiedPath<'_>,
-    anchors: &Anchors,
-    depth: usize,
-    now: UnixTime,
-) -> Result<i64, webpki::Error> {
-    let leaf = path.end_entity().der();
-    let unreadable = |_| webpki::Error::BadDer;
-    let mut until = Cert::parse(&leaf).map_err(unreadable)?.not_after();
-    let mut length = 0;
-    for intermediate in path.intermediate_certificates() {
-        let der = intermediate.der();
-        let cert = Cert::parse(&der).map_err(unreadable)?;
-        if !cert.may_issue() {
-            return Err(webpki::Error::EndEntityUsedAsCa);
-        }
-        until = until.min(cert.not_after());
-        length += 1;
-    }
-    if length > depth {
-        return Err(webpki::Error::MaximumPathDepthExceeded);
-    }
-    let anchor = anchors
-        .facts_of(path.anchor())
-        .ok_or(webpki::Error::UnknownIssuer)?;
-    let at = |seconds: i64| {
-        UnixTime::since_unix_epoch(std::time::Duration::from_secs(
-            seconds.try_into().unwrap_or(0),
-        ))
-    };
-    let seconds = super::seconds(now.as_secs());
-    if seconds > anchor.not_after {
-        return Err(webpki::Error::CertExpired {
-            time: now,
-            not_after: at(anchor.not_after),
-        });
-    }
-    if seconds < anchor.not_before {
-        return Err(webpki::Error::CertNotValidYet {
-            time: now,
-            not_before: at(anchor.not_before),
-        });
-    }
-    if anchor.path_len.is_some_and(|most| length > most) {
-        return Err(webpki::Error::PathLenConstraintViolated);
-    }
-    Ok(until.min(anchor.not_after))
 }
 
 impl ClientCertVerifier for ClientVerifier {

@@ -7,6 +7,7 @@ pub mod cert;
 pub mod client;
 pub mod path;
 pub mod target;
+pub(crate) mod webpki_path;
 
 use std::fmt;
 
@@ -95,7 +96,7 @@ impl CertFault {
     }
 
     /// What to tell rustls so that it sends [`Self::alert`]. Only the alert counts: the true reason is kept apart.
-    pub(super) fn for_rustls(&self) -> Error {
+    pub(crate) fn for_rustls(&self) -> Error {
         let error = match self {
             Self::Expired(_) => CertificateError::Expired,
             Self::UntrustedCa | Self::SelfSigned | Self::TooDeep | Self::NotAnIssuer => {
@@ -159,7 +160,7 @@ impl fmt::Display for CertFault {
 }
 
 /// Whether what was presented is within our bounds.
-pub(super) fn check_size(
+pub(crate) fn check_size(
     leaf: &CertificateDer<'_>,
     rest: &[CertificateDer<'_>],
 ) -> Result<(), CertFault> {
@@ -175,7 +176,7 @@ pub(super) fn check_size(
 
 /// The signature over the transcript in TLS 1.2. rustls' own check reads X.509 v3 only; a v1 certificate's key is taken
 /// out of it here.
-pub(super) fn tls12_signature(
+pub(crate) fn tls12_signature(
     message: &[u8],
     cert: &CertificateDer<'_>,
     dss: &DigitallySignedStruct,
@@ -202,7 +203,7 @@ pub(super) fn tls12_signature(
 }
 
 /// The same in TLS 1.3.
-pub(super) fn tls13_signature(
+pub(crate) fn tls13_signature(
     message: &[u8],
     cert: &CertificateDer<'_>,
     dss: &DigitallySignedStruct,

@@ -1,7 +1,6 @@
 //! Verifies targets' certificates: chain and name by webpki, a certificate of the CA list byte for byte, or, where an
 //! object says `verify: false`, nothing but that the peer holds the key it shows. The common name is never a host name.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,13 +8,13 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, VerifiedPath};
+use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::anchors::Anchors;
 use super::cert::{Cert, Side};
-use super::client::path_until;
+use super::webpki_path::Search;
 use super::{CertFault, check_size, tls12_signature, tls13_signature};
 use crate::tls::attempt::Attempt;
 
@@ -81,21 +80,13 @@ impl TargetVerifier {
         rest: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<i64, CertFault> {
-        let until = Cell::new(i64::MAX);
-        let accept = |path: &VerifiedPath<'_>| {
-            until.set(path_until(path, anchors, usize::MAX, now)?);
-            Ok(())
+        let search = Search {
+            anchors,
+            depth: usize::MAX,
+            usage: KeyUsage::server_auth(),
+            algorithms: self.algorithms.all,
         };
-        EndEntityCert::try_from(leaf)?.verify_for_usage(
-            self.algorithms.all,
-            &anchors.trust,
-            rest,
-            now,
-            KeyUsage::server_auth(),
-            None,
-            Some(&accept),
-        )?;
-        Ok(until.get())
+        search.run(leaf, rest, now)
     }
 }
 

@@ -1,0 +1,279 @@
+//! The processor's end: accepts routers' connections, reads requests off their streams and writes the answers. Owns
+//! endpoints and connections; what happens on one stream is [`super::work`]'s.
+
+use std::cell::Cell;
+use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use control::snapshot::Snapshot;
+use control::sync::Status;
+use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime};
+use rustls_pki_types::CertificateDer;
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_local;
+
+use super::work::{self, Node};
+use super::{code, failure, settings};
+use crate::alert::{Cause, Hop, TlsFailure};
+use crate::drain::Drain;
+use crate::hop::identity::{HopIdentity, Role};
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::processor::Processor;
+
+/// How often peers' certificates are looked at again: they expire. 30 s.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Handshakes in progress on one thread; others are refused. 512.
+const HANDSHAKES: usize = 512;
+/// With more of them, a peer must show that it is where it says before it gets another. 64.
+const UNPROVEN: usize = 64;
+/// So long nothing must be at work on a connection of a draining node before it is closed: what was answered last arrives
+/// meanwhile. 250 ms.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What serving the hop needs; the same for all threads.
+#[derive(Clone)]
+pub struct Shared {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// To wait for a revision.
+    pub status: Arc<Status>,
+    /// Our certificate and whom we trust.
+    pub identity: Arc<HopIdentity>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// The drain signal.
+    pub drain: Drain,
+}
+
+/// Whether a chain is good.
+type Judge = Box<dyn Fn(&[CertificateDer<'_>]) -> bool>;
+
+/// Our certificate and whom we trust, as serving asks for it.
+pub(super) struct Trust {
+    pub(super) server: Box<dyn Fn() -> Arc<rustls::ServerConfig>>,
+    pub(super) still_good: Judge,
+    pub(super) generation: watch::Receiver<u64>,
+}
+
+/// Binds `threads` sockets to one address (SO_REUSEPORT), the first of which may choose the port.
+///
+/// # Errors
+/// The system's.
+pub fn bind(address: SocketAddr, threads: usize) -> std::io::Result<Vec<UdpSocket>> {
+    if address.port() != 0 {
+        // Sockets that may be shared do not see those of another node, and either would get half of the packets.
+        settings::socket(address, false)?;
+    }
+    let first = settings::socket(address, true)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..threads {
+        sockets.push(settings::socket(address, true)?);
+    }
+    Ok(sockets)
+}
+
+/// Serves until the node has drained. Runs in a `LocalSet`.
+pub async fn run(socket: UdpSocket, shared: Shared, processor: Rc<Processor>) {
+    let (ours, theirs) = (Arc::clone(&shared.identity), Arc::clone(&shared.identity));
+    let trust = Trust {
+        server: Box::new(move || ours.server()),
+        still_good: Box::new(move |chain| theirs.still_good(chain, Role::Router)),
+        generation: shared.identity.generation(),
+    };
+    let node = Node {
+        snapshot: shared.snapshot,
+        status: shared.status,
+        metrics: shared.metrics,
+        drain: shared.drain,
+        processor,
+        at_work: Rc::default(),
+    };
+    run_with(socket, Rc::new(node), Rc::new(trust)).await;
+}
+
+/// [`run`] with its parts given.
+pub(super) async fn run_with(socket: UdpSocket, node: Rc<Node>, trust: Rc<Trust>) {
+    let endpoint = match endpoint(socket, &trust) {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            tracing::error!(%error, "routers cannot be served");
+            return;
+        }
+    };
+    let greeting = Rc::new(Cell::new(0));
+    let mut generation = trust.generation.clone();
+    let mut drained = std::pin::pin!(node.drain.drained());
+    loop {
+        tokio::select! {
+            incoming = endpoint.accept() => match incoming {
+                Some(incoming) if greeting.get() >= UNPROVEN && incoming.may_retry() => {
+                    // It may; that is all that can be wrong.
+                    let _ = incoming.retry();
+                }
+                Some(incoming) if greeting.get() < HANDSHAKES && !node.drain.is_draining() => {
+                    let greeting = Counted::new(&greeting);
+                    spawn_local(greet(incoming, Rc::clone(&node), Rc::clone(&trust), greeting));
+                }
+                Some(incoming) => incoming.refuse(),
+                None => break,
+            },
+            Ok(()) = generation.changed() => match settings::server(&(trust.server)()) {
+                Ok(config) => endpoint.set_server_config(Some(config)),
+                Err(error) => tracing::error!(%error, "the node's new certificate is not used"),
+            },
+            _ = &mut drained => break,
+        }
+    }
+    endpoint.close(code::CANCELLED, b"");
+    // So that the routers hear of it; what they do not take within the grace is lost on them.
+    let _ = tokio::time::timeout(GRACE, endpoint.wait_idle()).await;
+}
+
+fn endpoint(socket: UdpSocket, trust: &Trust) -> std::io::Result<Endpoint> {
+    let config = settings::server(&(trust.server)()).map_err(std::io::Error::other)?;
+    let runtime = Arc::new(TokioRuntime);
+    Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime)
+}
+
+/// The handshake, then the connection.
+async fn greet(incoming: Incoming, node: Rc<Node>, trust: Rc<Trust>, greeting: Counted) {
+    let peer = incoming.remote_address();
+    let begun = Instant::now();
+    let connecting = async {
+        incoming
+            .accept()?
+            .await
+            .inspect(|c| c.set_max_concurrent_bi_streams(settings::STREAMS))
+    };
+    let failed = match tokio::time::timeout(Limits::default().handshake, connecting).await {
+        Ok(Ok(connection)) => {
+            drop(greeting);
+            node.metrics
+                .handshake_ok(Hop::Internal, "TLSv1.3", false, true, begun.elapsed());
+            let _open = node.metrics.connection(Hop::Internal, "quic");
+            return serve(connection, node, &trust).await;
+        }
+        Ok(Err(error)) => failure::of_connection(&error, rustls::Side::Server),
+        Err(_) => TlsFailure {
+            cause: Cause::HandshakeTimeout,
+            alert: None,
+            detail: "not finished in time".to_owned(),
+        },
+    };
+    node.metrics.handshake_failed(Hop::Internal, &failed);
+    failure::report(peer, rustls::Side::Server, &failed);
+}
+
+/// Serves a connection until it ends: by the router, by draining, or because its certificate is no longer good.
+async fn serve(connection: Connection, node: Rc<Node>, trust: &Trust) {
+    let _guard = node.drain.guard();
+    let jobs = Rc::new(Jobs::default());
+    let mut generation = trust.generation.clone();
+    let mut look = tokio::time::interval(LOOK_AGAIN);
+    let mut leaving = std::pin::pin!(leave(&node, &jobs));
+    let mut first_unseen = 0;
+    loop {
+        tokio::select! {
+            stream = connection.accept_bi() => match stream {
+                Ok((send, recv)) => {
+                    first_unseen = send.id().index() + 1;
+                    let job = Job::new(&jobs);
+                    let node = Rc::clone(&node);
+                    spawn_local(async move {
+                        work::serve(&node, send, recv).await;
+                        drop(job);
+                    });
+                    continue;
+                }
+                Err(_) => return,
+            },
+            Ok(()) = generation.changed() => {}
+            _ = look.tick() => {}
+            () = &mut leaving => {
+                connection.close(code::DRAINED, &code::drained_reason(first_unseen));
+                return;
+            }
+        }
+        if !is_trusted(&connection, trust) {
+            tracing::warn!(peer = %connection.remote_address(), "a router's certificate is no longer good");
+            connection.close(code::UNTRUSTED, b"");
+            return;
+        }
+    }
+}
+
+fn is_trusted(connection: &Connection, trust: &Trust) -> bool {
+    shown(connection).is_some_and(|chain| (trust.still_good)(&chain))
+}
+
+/// The chain that the peer of a connection showed, leaf first.
+pub(super) fn shown(connection: &Connection) -> Option<Vec<CertificateDer<'static>>> {
+    let identity = connection.peer_identity()?;
+    identity.downcast().ok().map(|chain| *chain)
+}
+
+/// Waits until the node drains and this connection's work is done, or the time for that is over.
+async fn leave(node: &Node, jobs: &Jobs) {
+    let deadline = node.drain.draining().await;
+    let rest = async {
+        loop {
+            while jobs.count.get() > 0 {
+                jobs.done.notified().await;
+            }
+            let before = jobs.begun.get();
+            tokio::time::sleep(GRACE).await;
+            if jobs.count.get() == 0 && jobs.begun.get() == before {
+                return;
+            }
+        }
+    };
+    // Whichever comes first, the connection is closed.
+    let _ = tokio::time::timeout_at(deadline, rest).await;
+}
+
+/// Streams of one connection.
+#[derive(Default)]
+struct Jobs {
+    count: Cell<usize>,
+    begun: Cell<u64>,
+    done: Notify,
+}
+
+/// A stream until it is done.
+struct Job(Rc<Jobs>);
+
+impl Job {
+    fn new(jobs: &Rc<Jobs>) -> Self {
+        jobs.count.set(jobs.count.get() + 1);
+        jobs.begun.set(jobs.begun.get() + 1);
+        Self(Rc::clone(jobs))
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.done.notify_one();
+    }
+}
+
+/// One of a number of things.
+pub(super) struct Counted(Rc<Cell<usize>>);
+
+impl Counted {
+    pub(super) fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
