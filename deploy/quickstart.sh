@@ -20,6 +20,7 @@ as_root() {
 # protoc makes the etcd client's messages; a C compiler builds the crypto library.
 missing=()
 command -v protoc >/dev/null || missing+=(protobuf-compiler)
+[ -e /usr/include/google/protobuf/descriptor.proto ] || ! command -v apt-get >/dev/null || missing+=(libprotobuf-dev)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 if [ "${#missing[@]}" -gt 0 ]; then
     command -v apt-get >/dev/null || stop "please install ${missing[*]}; this system has no apt-get"
