@@ -21,6 +21,7 @@
 //! * [`admin`]: the Admin API and our own read-only views.
 
 pub mod admin;
+pub mod certificate;
 pub mod json;
 pub mod membership;
 pub mod object;
