@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 /// The longest text taken from a certificate, in characters: names of the web are at most 253, and whoever reads a
@@ -40,6 +41,12 @@ pub(super) fn line(name: &X509Name<'_>) -> String {
         }
     }
     bounded(&text)
+}
+
+/// As [`line`], of a name in DER and nothing after it.
+pub(super) fn of_der(der: &[u8]) -> Option<String> {
+    let (rest, name) = X509Name::from_der(der).ok()?;
+    rest.is_empty().then(|| line(&name))
 }
 
 /// `text` without anything that could move a cursor, end a line or turn its direction, and of bounded length.

@@ -15,3 +15,8 @@ mod pki;
 pub use algorithm::KeyType;
 pub use info::{CertInfo, CertInfoError, Purposes};
 pub use names::{CertNames, Covered};
+
+/// The name in `der` (a DER-encoded X.501 Name) in the form that [`CertInfo::subject`] has; `None` if it is none.
+pub fn name_of_der(der: &[u8]) -> Option<String> {
+    distinguished_name::of_der(der)
+}
