@@ -9,6 +9,7 @@ pub mod finding;
 pub mod number;
 pub mod record;
 pub mod rules;
+mod words;
 
 pub use cause::Cause;
 pub use cert_fault::CertFault;
