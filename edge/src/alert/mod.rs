@@ -1,6 +1,7 @@
 //! Alert classification lives here and nowhere else: alert numbers, causes. Imports leaves only.
 
 mod cause;
+pub mod explain;
 pub mod number;
 
 pub use cause::Cause;
