@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,10 +12,9 @@ use tokio::net::TcpStream;
 /// Bytes kept of each direction: four times the longest flight of a server with a chain of reasonable size.
 const MOST_KEPT: usize = 64 << 10;
 
-/// See the module.
-#[derive(Debug)]
-pub(super) struct Wire {
-    tcp: TcpStream,
+/// What passed so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Passed {
     /// The first bytes received.
     pub(super) received: Vec<u8>,
     /// The first bytes sent.
@@ -23,14 +23,34 @@ pub(super) struct Wire {
     pub(super) bytes: (u64, u64),
 }
 
+/// The copy, for the one who waits for the handshake: the stream itself may be lost with it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log(Arc<Mutex<Passed>>);
+
+impl Log {
+    /// What passed so far.
+    pub(super) fn passed(&self) -> Passed {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn with(&self, note: impl FnOnce(&mut Passed)) {
+        note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Wire {
+    tcp: TcpStream,
+    log: Log,
+}
+
 impl Wire {
-    pub(super) const fn new(tcp: TcpStream) -> Self {
-        Self {
-            tcp,
-            received: Vec::new(),
-            sent: Vec::new(),
-            bytes: (0, 0),
-        }
+    pub(super) const fn new(tcp: TcpStream, log: Log) -> Self {
+        Self { tcp, log }
     }
 }
 
@@ -46,11 +66,11 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.tcp).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
         let fresh = &buf.filled()[before..];
-        keep(&mut this.received, &mut this.bytes.0, fresh);
+        self.log
+            .with(|passed| keep(&mut passed.received, &mut passed.bytes.0, fresh));
         Poll::Ready(Ok(()))
     }
 }
@@ -61,13 +81,10 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
-        let written = ready!(Pin::new(&mut this.tcp).poll_write(cx, buf))?;
-        keep(
-            &mut this.sent,
-            &mut this.bytes.1,
-            &buf[..written.min(buf.len())],
-        );
+        let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, buf))?;
+        let fresh = &buf[..written.min(buf.len())];
+        self.log
+            .with(|passed| keep(&mut passed.sent, &mut passed.bytes.1, fresh));
         Poll::Ready(Ok(written))
     }
 
