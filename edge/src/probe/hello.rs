@@ -104,12 +104,7 @@ fn signed_suites(version: u16) -> Vec<u16> {
 /// ECDSA, EdDSA, RSA-PSS, PKCS#1, SHA-1 last.
 fn all_schemes() -> Vec<u16> {
     let mut schemes = vec![0x0807];
-    for kind in [
-        Schemes::Ecdsa,
-        Schemes::Pss,
-        Schemes::Pkcs1,
-        Schemes::Sha1,
-    ] {
+    for kind in [Schemes::Ecdsa, Schemes::Pss, Schemes::Pkcs1, Schemes::Sha1] {
         schemes.extend_from_slice(kind.list());
     }
     schemes

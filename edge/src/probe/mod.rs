@@ -21,9 +21,9 @@ mod session;
 mod trial;
 mod wire;
 
-pub use asked::{Asked, Place, Trust};
+pub use asked::{Asked, DEFAULT_TIMEOUT, Place, Trust};
 pub use findings::{Found, Severity, Topic};
 pub use outcome::{Outcome, StepResult};
-pub use report::{Report, Result_, Verdict};
-pub use run::{Plan, probe};
+pub use report::{Overall, Report, Row};
+pub use run::{Plan, Tell, probe};
 pub use trial::{Step, Trial};

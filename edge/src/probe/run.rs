@@ -12,9 +12,7 @@ use super::asked::Asked;
 use super::outcome::{Ending, Outcome, StepResult};
 use super::report::Report;
 use super::session::{self, Variant};
-use super::trial::{
-    Family, GROUPS, Offered, OtherName, Schemes, Trial, VERSIONS,
-};
+use super::trial::{Family, GROUPS, Offered, OtherName, Schemes, Trial, VERSIONS};
 use super::{connect, hello, judge};
 use crate::handshake::{TLS12, TLS13};
 
