@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use edge::cli::serve::ServeArgs;
+use edge::cli::{Cli, Command, ServeConfig, diagnose, objects, pki, status, validate};
 use edge::cli::{Cli, Command, ServeConfig, explain, objects, pki, status, validate};
 use edge::node::{Node, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => finished(explain::run(&args)),
         Command::Pki(args) => finished(pki::run(&args)),
         Command::Status(args) => finished(status::run(&args)),
+        Command::Diagnose(args) => finished(diagnose::run(&args)),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod config;
+pub mod diagnose;
 pub mod explain;
 pub mod files;
 pub mod hop;
@@ -51,4 +52,6 @@ pub enum Command {
     Pki(pki::PkiArgs),
     /// Applied revision, objects, rejected objects
     Status(status::StatusArgs),
+    /// Probe a TLS server and say what is wrong with it
+    Diagnose(Box<diagnose::DiagnoseArgs>),
 }
