@@ -8,6 +8,7 @@
 //!   admin API ─────┘                        └► rejection (reported; the last good one goes on serving)
 //! ```
 //!
+//! * [`certificate`]: what certificates say, for people;
 //! * [`json`]: tolerant JSON reading, so that commands pasted from guides work;
 //! * [`membership`]: the nodes of the cluster;
 //! * [`object`]: one file a kind: wire form and validated form;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use control::certificate::CertInfo;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::{Alert, CertFault, Direction, Hop};
 use crate::handshake::{CertificateRequest, ClientHello, Foreign, Message, ServerHello};
@@ -104,6 +104,8 @@ pub enum Refusal {
     Certificate(CertFault),
     /// The peer's signature was not made by the key of its certificate.
     BadSignature,
+    /// A TLS hello on a port for plain HTTP.
+    TlsOnPlainPort,
     /// The peer's bytes are not TLS, or not what may come now.
     Protocol,
     /// A fault of our own.
@@ -152,6 +154,11 @@ impl Chain {
             let readable = self.der.iter().take(MOST_CERTIFICATES);
             readable.filter_map(|c| CertInfo::of_der(c).ok()).collect()
         })
+    }
+
+    /// The same certificates, for another [`Chain`].
+    pub fn shared(&self) -> Arc<[CertificateDer<'static>]> {
+        Arc::clone(&self.der)
     }
 
     /// The certificates.
@@ -240,6 +247,8 @@ pub struct Evidence {
     pub request: Option<CertificateRequest>,
     /// Our side.
     pub own: Own,
+    /// When it failed, unix seconds.
+    pub at: i64,
     /// From the first byte or the connect to the end.
     pub elapsed: Duration,
     /// Bytes received and sent.
@@ -264,6 +273,7 @@ impl Evidence {
             peer_chain: Chain::default(),
             request: None,
             own: Own::default(),
+            at: UnixTime::now().as_secs().try_into().unwrap_or(i64::MAX),
             elapsed: Duration::ZERO,
             bytes: (0, 0),
         }
