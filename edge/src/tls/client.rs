@@ -12,12 +12,12 @@ use dashmap::DashMap;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, SignatureScheme};
-use rustls_pki_types::{ServerName, UnixTime};
+use rustls::{ClientConfig, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use super::agreed::accepted;
 use super::attempt::Attempt;
 use super::failure::{self, Ended};
 use super::names::Names;
@@ -25,7 +25,7 @@ use super::tap::{Seen, Tap};
 use super::verify::anchors::{Anchors, Ends};
 use super::verify::target::TargetVerifier;
 use super::{Stream, linger, own, suites};
-use crate::alert::evidence::{Chain, End, Own, Phase, Refusal, Shown, Side};
+use crate::alert::evidence::{Chain, Own, Refusal, Side};
 use crate::alert::{Evidence, Hop};
 
 /// Configurations kept; beyond it the cache starts afresh.
@@ -66,10 +66,10 @@ pub struct Connected {
 /// done already, and its alert arrives on the first read (RFC 8446, 4.4.2.4).
 #[derive(Debug)]
 pub struct Unproven {
-    seen: Seen,
-    attempt: Arc<Attempt>,
-    config: Arc<TargetConfig>,
-    verify_name: String,
+    pub(super) seen: Seen,
+    pub(super) attempt: Arc<Attempt>,
+    pub(super) config: Arc<TargetConfig>,
+    pub(super) verify_name: String,
 }
 
 impl Unproven {
@@ -93,17 +93,17 @@ struct PolicyKey {
 #[derive(Debug)]
 pub struct TargetConfig {
     tls: Arc<ClientConfig>,
-    verifier: Arc<TargetVerifier>,
-    has_identity: bool,
+    pub(super) verifier: Arc<TargetVerifier>,
+    pub(super) has_identity: bool,
     /// HTTP/2 alone is offered.
-    h2: bool,
+    pub(super) h2: bool,
     /// What evidence says of us.
     own: Own,
 }
 
 impl TargetConfig {
     /// Adds our side to evidence of a connection whose target must be `verify_name`.
-    fn describe(&self, evidence: &mut Evidence, verify_name: &str) {
+    pub(super) fn describe(&self, evidence: &mut Evidence, verify_name: &str) {
         evidence.own = Own {
             shown: evidence.own.shown,
             verify_name: Some(verify_name.to_owned()),
@@ -191,9 +191,8 @@ impl ClientTls {
         let alpn = if h2 { "h2" } else { "http/1.1" };
         let own = Own {
             alpn: vec![alpn.to_owned()],
-            chain: identity.map_or_else(Chain::default, |m| {
-                Chain::new(Arc::clone(m.shared_chain()))
-            }),
+            chain: identity
+                .map_or_else(Chain::default, |m| Chain::new(Arc::clone(m.shared_chain()))),
             anchors: own::subjects(&policy.ca_certs),
             platform_roots: verify && policy.ca_certs.is_empty(),
             verify,
@@ -314,67 +313,6 @@ fn shown_chain(material: &Material) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
-}
-
-/// The facts of a handshake that went well, if what was agreed on is what must be.
-fn accepted(
-    session: &ClientConnection,
-    unproven: &Unproven,
-    names: Names,
-) -> Result<TargetSession, Box<Evidence>> {
-    let config = &unproven.config;
-    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-    let alpn_h2 = session.alpn_protocol() == Some(b"h2");
-    let refused = if resumed {
-        recheck(config, session.peer_certificates(), names.verified())
-    } else {
-        Ok(())
-    };
-    let refused = refused.and_then(|()| {
-        if config.h2 && !alpn_h2 {
-            let why = "the target did not agree on h2".to_owned();
-            return Err((Refusal::Alpn, Phase::ServerHello, why));
-        }
-        Ok(())
-    });
-    if let Err((refusal, phase, why)) = refused {
-        let mut evidence = failure::passed(Side::Client, &unproven.seen, &unproven.attempt);
-        if let Some(chain) = session.peer_certificates() {
-            evidence.peer_chain = Chain::new(chain.into());
-        }
-        config.describe(&mut evidence, &unproven.verify_name);
-        (evidence.end, evidence.phase) = (End::Refused(refusal), phase);
-        evidence.error = why;
-        return Err(evidence);
-    }
-    let shown = unproven.attempt.shown() == Shown::Chain || (resumed && config.has_identity);
-    Ok(TargetSession {
-        version: suites::version_name(session.protocol_version()),
-        cipher: suites::name(session.negotiated_cipher_suite()),
-        sni: names.sent,
-        resumed,
-        client_cert: shown,
-        alpn_h2,
-    })
-}
-
-/// Judges the certificate of a resumed session again: rustls does not, and it may have expired since.
-fn recheck(
-    config: &TargetConfig,
-    chain: Option<&[rustls_pki_types::CertificateDer<'static>]>,
-    name: &ServerName<'_>,
-) -> Result<(), (Refusal, Phase, String)> {
-    let refused = |refusal, why: &str| {
-        let why = format!("resumed session: {why}");
-        Err((refusal, Phase::ServerCert, why))
-    };
-    let Some([leaf, rest @ ..]) = chain else {
-        return refused(Refusal::Internal, "no certificate");
-    };
-    match config.verifier.check(leaf, rest, name, UnixTime::now()) {
-        Ok(_) => Ok(()),
-        Err(fault) => refused(Refusal::Certificate(fault.clone()), &fault.to_string()),
-    }
 }
 
 /// Shows our certificate if the target takes a signature its key can make. A target's list of acceptable CAs is a hint

@@ -14,7 +14,7 @@ use super::verify::CertFault;
 use crate::alert::evidence::{Chain, End, Phase, Refusal, SeenAlert, Side};
 use crate::alert::{Alert, Direction, Evidence, Hop, number};
 use crate::handshake::transcript::{self, Transcript};
-use crate::handshake::{Message, server};
+use crate::handshake::{Foreign, Message, server};
 
 /// HandshakeType of a TLS 1.2 client's last message before its signature and Finished (RFC 5246, 7.4).
 const CLIENT_KEY_EXCHANGE: u8 = 16;
@@ -80,11 +80,20 @@ pub(super) fn passed(side: Side, seen: &Seen, attempt: &Attempt) -> Box<Evidence
     evidence.hello.clone_from(&client.client_hello);
     evidence.server_hello.clone_from(&server.server_hello);
     if side == Side::Client {
-        evidence.foreign.clone_from(&received.foreign);
+        evidence.foreign = received.foreign.clone().or_else(|| odd(&seen.received));
     }
     evidence.received = received.messages;
     evidence.sent = sent.messages;
     evidence
+}
+
+/// Bytes that are no TLS record and too few to say what else they are.
+fn odd(bytes: &[u8]) -> Option<Foreign> {
+    bytes.first().filter(|first| !matches!(first, 20..=24))?;
+    let mut begin = [0; 4];
+    let length = bytes.len().min(begin.len());
+    begin[..length].copy_from_slice(&bytes[..length]);
+    Some(Foreign::Other(begin, u8::try_from(length).unwrap_or(4)))
 }
 
 /// The chain that a peer showed before rustls could judge it, which TLS 1.2 does not encrypt.
@@ -272,7 +281,10 @@ fn of_client(evidence: &Evidence, attempt: &Attempt) -> Phase {
             return Phase::ServerCert;
         }
         // In the light of a ServerHello that it cannot use.
-        if matches!(seen.alert, Alert::PROTOCOL_VERSION | Alert::ILLEGAL_PARAMETER | Alert::UNSUPPORTED_EXTENSION) {
+        if matches!(
+            seen.alert,
+            Alert::PROTOCOL_VERSION | Alert::ILLEGAL_PARAMETER | Alert::UNSUPPORTED_EXTENSION
+        ) {
             return Phase::ServerHello;
         }
     }

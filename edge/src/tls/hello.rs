@@ -155,9 +155,9 @@ impl NoHello {
                 Some(Foreign::Proxy(1 + u8::from(self.raw.starts_with(b"\r"))))
             }
             HelloError::Sslv2 => Some(Foreign::Sslv2),
-            HelloError::NotTls(first) => Some(
-                transcript::foreign(&self.raw).unwrap_or(Foreign::Other([first, 0, 0, 0], 1)),
-            ),
+            HelloError::NotTls(first) => {
+                Some(transcript::foreign(&self.raw).unwrap_or(Foreign::Other([first, 0, 0, 0], 1)))
+            }
             _ => None,
         }
     }

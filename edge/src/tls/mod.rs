@@ -3,6 +3,7 @@
 //! [`tickets`] session tickets that never cross a policy, [`tap`] what passes on the wire during a handshake, which `failure` and `own` make evidence of where it fails, [`stream`]
 //! the one connection type. Who may talk to whom is decided by the objects, what follows from a failure by the roles.
 
+mod agreed;
 mod attempt;
 mod certificates;
 pub mod client;
@@ -16,6 +17,7 @@ mod stream;
 mod suites;
 pub mod tap;
 pub mod tickets;
+mod unacceptable;
 pub mod verify;
 
 #[cfg(test)]

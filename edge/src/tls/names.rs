@@ -29,7 +29,10 @@ impl Names {
                 .and_then(|t| t.strip_suffix(']'))
                 .unwrap_or(text);
             ServerName::try_from(bare.to_ascii_lowercase()).map_err(|_| {
-                failure::internal(Side::Client, format!("{text:?} is neither a host name nor an address"))
+                failure::internal(
+                    Side::Client,
+                    format!("{text:?} is neither a host name nor an address"),
+                )
             })
         };
         let verify = parse(verify_name)?;

@@ -22,10 +22,14 @@ pub(super) fn of_provider(
     let mut numbers: Vec<u16> = versions.iter().map(|v| v.version.into()).collect();
     numbers.sort_unstable();
     let on = |suite: &rustls::SupportedCipherSuite| {
-        versions.iter().any(|v| v.version == suite.version().version)
+        versions
+            .iter()
+            .any(|v| v.version == suite.version().version)
     };
     let suites = provider.cipher_suites.iter().filter(|suite| on(suite));
-    let schemes = provider.signature_verification_algorithms.supported_schemes();
+    let schemes = provider
+        .signature_verification_algorithms
+        .supported_schemes();
     Own {
         versions: numbers,
         suites: suites.map(|s| s.suite().into()).collect(),
@@ -39,7 +43,9 @@ pub(super) fn of_provider(
 pub(super) fn schemes(material: &[Arc<Material>], all: &[u16]) -> Vec<u16> {
     let keys = || material.iter().filter_map(|m| m.certified_key());
     let can_make = |scheme| keys().any(|k| k.key.choose_scheme(&[scheme]).is_some());
-    let made = all.iter().filter(|number| can_make(SignatureScheme::from(**number)));
+    let made = all
+        .iter()
+        .filter(|number| can_make(SignatureScheme::from(**number)));
     made.copied().collect()
 }
 
@@ -47,5 +53,5 @@ pub(super) fn schemes(material: &[Arc<Material>], all: &[u16]) -> Vec<u16> {
 pub(super) fn subjects(list: &[CertificateDer<'static>]) -> Vec<String> {
     let known = list.iter().take(MOST_ANCHORS);
     let read = known.filter_map(|der| CertInfo::of_der(der).ok());
-    read.map(|info| info.subject).collect()
+    read.map(|info| info.subject().to_owned()).collect()
 }

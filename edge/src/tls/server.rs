@@ -9,8 +9,7 @@ use control::object::{Protocols, Ssl};
 use dashmap::DashMap;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
-use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, SignatureScheme};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -22,12 +21,13 @@ use super::failure::{self, Ended};
 use super::hello::Hello;
 use super::tap::{Seen, Tap};
 use super::tickets::{self, Scoped, TicketKeys};
+use super::unacceptable::unacceptable;
 use super::verify::CertFault;
 use super::verify::client::{ClientVerifier, is_mandatory};
 use super::{Stream, linger, own, suites};
 use crate::alert::evidence::{Chain, End, Own, Phase, Refusal, SeenAlert, Shown, Side};
 use crate::alert::{Alert, Direction, Evidence, Hop};
-use crate::handshake::{ClientHello, TLS12, TLS13, transcript};
+use crate::handshake::transcript;
 
 /// Policies kept; beyond it the cache starts afresh.
 const MAX_POLICIES: usize = 4096;
@@ -130,7 +130,7 @@ impl ServerTls {
     /// What was seen of the failed handshake.
     pub async fn accept(
         &self,
-        mut io: TcpStream,
+        io: TcpStream,
         hello: Hello,
         ssl: &Arc<Ssl>,
         deadline: Instant,
@@ -231,7 +231,9 @@ impl ServerTls {
         let own = Own {
             alpn: ALPN.map(str::to_owned).to_vec(),
             shown: Shown::Chain,
-            anchors: ssl.client().map_or_else(Vec::new, |c| own::subjects(c.ca())),
+            anchors: ssl
+                .client()
+                .map_or_else(Vec::new, |c| own::subjects(c.ca())),
             client_auth: ssl.client().is_some_and(is_mandatory),
             ..own::of_provider(&provider, &versions)
         };
@@ -277,46 +279,6 @@ impl fmt::Debug for ServerTls {
             .field("policies", &self.policies.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Why a hello is refused, the alert that is right for it, and the exact words.
-type Unacceptable = (Refusal, Alert, String);
-
-/// What rules a hello out, with the alert that is right for it: rustls would answer some of these with another.
-fn unacceptable(hello: &ClientHello, ssl: &Ssl, served: Protocols) -> Option<Unacceptable> {
-    let shared = |version, ours| ours && hello.offers(version);
-    if !shared(TLS13, served.tls13) && !shared(TLS12, served.tls12) {
-        let why = format!("client offers at most {:#06x}", hello.best_version());
-        return Some((Refusal::Version, Alert::PROTOCOL_VERSION, why));
-    }
-    let best = if served.tls13 { TLS13 } else { TLS12 };
-    if hello.fallback_scsv && hello.best_version() < best {
-        let why = format!(
-            "TLS_FALLBACK_SCSV with {:#06x}, ours is {best:#06x}",
-            hello.best_version()
-        );
-        return Some((Refusal::Fallback, Alert::INAPPROPRIATE_FALLBACK, why));
-    }
-    let schemes: Vec<_> = hello
-        .signature_schemes
-        .iter()
-        .flatten()
-        .map(|s| SignatureScheme::from(*s))
-        .collect();
-    let mut keys = ssl
-        .material()
-        .iter()
-        .filter_map(|m| m.certified_key())
-        .peekable();
-    if keys.peek().is_none() {
-        let why = format!("ssls/{} has no usable key", ssl.id());
-        return Some((Refusal::MissingMaterial, Alert::UNRECOGNIZED_NAME, why));
-    }
-    if !keys.any(|key| key.key.choose_scheme(&schemes).is_some()) {
-        let why = format!("client takes signatures {schemes:?}");
-        return Some((Refusal::Scheme, Alert::HANDSHAKE_FAILURE, why));
-    }
-    None
 }
 
 /// What evidence says of us: the policy, and the certificate at `served` or the first one.

@@ -260,8 +260,8 @@ mod tests {
     #[test]
     fn alerts_are_found_however_they_are_split() {
         let wire = [
-            22, 3, 3, 0, 3, 9, 9, 9, 21, 3, 3, 0, 2, 1, 112, 23, 3, 3, 0, 1, 7, 21, 3, 3, 0, 2,
-            2, 40,
+            22, 3, 3, 0, 3, 9, 9, 9, 21, 3, 3, 0, 2, 1, 112, 23, 3, 3, 0, 1, 7, 21, 3, 3, 0, 2, 2,
+            40,
         ];
         for cut in 0..wire.len() {
             let mut records = Records::default();
