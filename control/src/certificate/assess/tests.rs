@@ -403,10 +403,7 @@ fn anchors_end_one_by_one() {
 #[test]
 fn what_cannot_be_read_is_said() {
     let whole = root(served(&["a.test"]));
-    let chain = [
-        whole.der.clone().into(),
-        CertificateDer::from(vec![0x30, 0]),
-    ];
+    let chain = [whole.der.into(), CertificateDer::from(vec![0x30, 0])];
     let Assessed {
         certificates,
         findings,

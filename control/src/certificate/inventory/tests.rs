@@ -1,5 +1,7 @@
 //! Where certificates are, from real objects.
 
+#![expect(clippy::too_many_lines, reason = "a table of cases")]
+
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::{Value, json};
 
