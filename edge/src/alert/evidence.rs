@@ -156,6 +156,11 @@ impl Chain {
         })
     }
 
+    /// The same certificates, for another [`Chain`].
+    pub fn shared(&self) -> Arc<[CertificateDer<'static>]> {
+        Arc::clone(&self.der)
+    }
+
     /// The certificates.
     pub fn der(&self) -> &[CertificateDer<'static>] {
         &self.der

@@ -1,18 +1,22 @@
 //! Why handshakes fail is found here and nowhere else: [`evidence`] (what was seen) ► [`rules`] (which cause, how sure) ►
-//! [`finding`] (what to do about it, in words). Pure; who runs a handshake brings the evidence, `failures` keeps what comes of
-//! it. Imports leaves only.
+//! [`finding`] (what to do about it, in words) ► [`record`] (how it is kept and shown). Pure; who runs a handshake brings the
+//! evidence, `failures` keeps what comes of it. Imports leaves only.
 
 mod cause;
 mod cert_fault;
 pub mod evidence;
+pub mod explain;
 pub mod finding;
 pub mod number;
+pub mod record;
 pub mod rules;
+mod words;
 
 pub use cause::Cause;
 pub use cert_fault::CertFault;
 pub use evidence::Evidence;
 pub use number::Alert;
+pub use record::Record;
 pub use rules::{Confidence, Verdict};
 
 /// Which way an alert went.

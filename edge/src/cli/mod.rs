@@ -4,6 +4,7 @@
 pub mod client;
 pub mod config;
 pub mod diagnose;
+pub mod explain;
 pub mod files;
 pub mod hop;
 pub mod objects;
@@ -45,6 +46,8 @@ pub enum Command {
     Diff(objects::DiffArgs),
     /// Check the objects of a file; needs no server
     Validate(validate::ValidateArgs),
+    /// Say what a TLS error or an alert number means; needs no server
+    Explain(explain::ExplainArgs),
     /// Make the certificates of the hop between routers and processors
     Pki(pki::PkiArgs),
     /// Applied revision, objects, rejected objects
