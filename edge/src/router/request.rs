@@ -138,7 +138,8 @@ async fn run(
     record.host.clone_from(&authority.host);
     let path = path(&parts)?;
     let snapshot = router.shared.snapshot.load_full();
-    let route = matched(&snapshot, client, (&parts, &authority.host, &path))?;
+    let asked = (&parts, &*authority.host, &*path);
+    let route = matched(router, &snapshot, client, asked, record)?;
     record.route = Some(Arc::clone(route.id()));
     let is_stream = !body.is_empty() && parts.version == http::Version::HTTP_2;
     inflow.set_patient(is_stream && keeps_streams(&snapshot, &route));
@@ -177,7 +178,8 @@ async fn again(
 ) -> Result<(hop::Response, Option<Wanted>), Fault> {
     for _ in 1..MATCHES {
         let snapshot = caught_up(router, &request).await?;
-        let route = matched(&snapshot, client, (original, host, &request.path))?;
+        let asked = (original, host, &*request.path);
+        let route = matched(router, &snapshot, client, asked, record)?;
         record.route = Some(Arc::clone(route.id()));
         let is_stream = !request.body.is_empty() && original.version == http::Version::HTTP_2;
         inflow.set_patient(is_stream && keeps_streams(&snapshot, &route));
@@ -208,12 +210,15 @@ fn fault(unserved: Unserved, record: &mut Record) -> Fault {
 
 /// The route for a request that this client may make.
 fn matched(
+    router: &Router,
     snapshot: &Snapshot,
     client: &Client,
     (parts, host, path): (&request::Parts, &str, &str),
+    record: &Record,
 ) -> Result<Arc<Route>, Fault> {
     if let Some(secure) = &client.tls {
-        exemption::judge(snapshot, secure, host, parts.uri.path())?;
+        exemption::judge(snapshot, secure, host, parts.uri.path())
+            .map_err(|denied| denied.note(router, client, record.id()))?;
     }
     let route = find(snapshot, parts, client, host, path)?;
     if route.is_closed() {
