@@ -10,6 +10,9 @@ use crate::alert::Direction;
 /// Characters of the text that are quoted for a thing found; errors are shorter, log lines are not.
 pub const MAX_QUOTE_CHARS: usize = 160;
 
+/// Different things that are told apart in one line; more are not looked at.
+const MAX_IN_LINE: usize = 64;
+
 /// One thing found.
 pub(super) struct Found {
     pub(super) subject: Subject,
@@ -19,6 +22,7 @@ pub(super) struct Found {
 }
 
 /// A place in the line and what is there.
+#[derive(Clone, Copy)]
 struct Mark {
     start: usize,
     end: usize,
@@ -26,19 +30,45 @@ struct Mark {
     hint: Hint,
 }
 
-/// What the line names, in order.
+/// Bytes that may stand between a hint (`tlsv1 alert`) and what follows it, to be quoted with it.
+const BESIDE: usize = 2;
+
+/// What the line names, in order, each thing once.
 pub(super) fn in_line(text: &str) -> Vec<Found> {
     let line = Line::of(text);
     let marks = marks(&line);
     let whole = whole(&line, &marks);
-    let found = marks.iter().filter_map(|mark| {
-        Some(Found {
-            subject: mark.subject?,
-            hint: mark.hint.or(whole),
-            quote: quote(text.get(mark.start..mark.end).unwrap_or_default()),
-        })
+    let mut named: Vec<(Subject, Mark)> = Vec::new();
+    for mark in &marks {
+        let Some(subject) = mark.subject else {
+            continue;
+        };
+        let start = start_with_hint(&marks, mark);
+        let again = named.iter().position(|(other, _)| subject.is(*other));
+        if let Some((_, again)) = again.and_then(|at| named.get_mut(at)) {
+            again.start = again.start.min(start);
+            again.end = again.end.max(mark.end);
+            again.hint = again.hint.or(mark.hint);
+        } else if named.len() < MAX_IN_LINE {
+            named.push((subject, Mark { start, ..*mark }));
+        }
+    }
+    let found = named.into_iter().map(|(subject, mark)| Found {
+        subject,
+        hint: mark.hint.or(whole),
+        quote: quote(text.get(mark.start..mark.end).unwrap_or_default()),
     });
     found.collect()
+}
+
+/// Where a mark begins together with the hint right before it.
+fn start_with_hint(marks: &[Mark], mark: &Mark) -> usize {
+    let beside = |hint: &&Mark| {
+        let gap = mark.start.checked_sub(hint.end);
+        hint.subject.is_none() && gap.is_some_and(|gap| gap <= BESIDE)
+    };
+    let hints = marks.iter().filter(beside);
+    hints.map(|hint| hint.start).min().unwrap_or(mark.start)
 }
 
 impl Hint {
@@ -154,7 +184,7 @@ fn whole(line: &Line<'_>, marks: &[Mark]) -> Hint {
         side: agreed(&sides),
         direction: agreed(&directions).or(arrow),
         level: marks.iter().find_map(|mark| mark.hint.level),
-        era: None,
+        era: marks.iter().find_map(|mark| mark.hint.era),
         source: marks.iter().find_map(|mark| mark.hint.source),
     }
 }
