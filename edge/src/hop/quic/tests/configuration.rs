@@ -47,7 +47,7 @@ impl Bench {
             let mut revision = self.cluster.put("routes/1", route(after)).await;
             if deletes {
                 let deleted = self.cluster.store.delete("routes/1", Expect::Any).await;
-                drop(deleted.unwrap());
+                let _ = deleted.unwrap();
                 revision += 1;
             }
             let status = &self.cluster.processor.status;
