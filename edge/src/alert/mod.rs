@@ -5,6 +5,7 @@
 mod cause;
 mod cert_fault;
 pub mod evidence;
+pub mod explain;
 pub mod finding;
 pub mod number;
 pub mod record;
