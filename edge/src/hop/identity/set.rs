@@ -30,6 +30,8 @@ pub(super) struct Set {
     pub(super) own: Own,
     key: Arc<SingleCertAndKey>,
     provider: Arc<CryptoProvider>,
+    /// Our certificate, then its issuers as they are in the file.
+    pub(super) chain: Vec<CertificateDer<'static>>,
     /// The node's name as its certificate has it; empty if it has none.
     pub(super) name: String,
     /// When the first certificate of our path ends, unix seconds.
@@ -70,7 +72,7 @@ impl Set {
         }
         let name = node_name(leaf).unwrap_or_default();
         let own = own(&provider, &ca, &chain);
-        let key = certified(dir, chain, &files.key, &provider)?;
+        let key = certified(dir, chain.clone(), &files.key, &provider)?;
         let (trust, key) = (Arc::new(trust), Arc::new(SingleCertAndKey::from(key)));
         let failed = |error: rustls::Error| IdentityError::Tls(error.to_string());
         Ok(Self {
@@ -80,6 +82,7 @@ impl Set {
             own,
             key,
             provider,
+            chain,
             name,
             not_after,
             digest: files.digest,
