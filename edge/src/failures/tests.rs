@@ -11,6 +11,7 @@ use super::told::Told;
 use super::{Failures, RecordId};
 use crate::alert::evidence::{Chain, End, Evidence, Refusal, Side};
 use crate::alert::finding::Context;
+use crate::alert::record::View;
 use crate::alert::rules::{Confidence, Verdict};
 use crate::alert::{Alert, Cause, Failure, Hop, Record};
 use crate::handshake::ClientHello;
@@ -157,7 +158,9 @@ fn a_million_failures_leave_a_bounded_ring_and_a_bounded_table() {
         Some(rare.0),
         "the flood pushed out itself"
     );
-    assert!(super::lock(&failures.told[0]).remembered() <= super::told::MOST);
+    let told = super::lock(&failures.told[0]);
+    assert!(told.remembered() <= told.room());
+    drop(told);
     let suppressed = metrics.encode();
     let suppressed = suppressed
         .lines()
@@ -195,7 +198,7 @@ fn large_records_are_bounded_together_and_each() {
 
 #[test]
 fn what_goes_on_is_told_of_once_a_minute() {
-    let mut told = Told::default();
+    let mut told = Told::new(3);
     let start = Instant::now();
     let mut tell = |what, seconds| told.tell(what, start + Duration::from_secs(seconds));
     assert_eq!(tell("a", 0), Some(0));
@@ -208,25 +211,84 @@ fn what_goes_on_is_told_of_once_a_minute() {
 
 #[test]
 fn many_things_are_neither_remembered_nor_told_of_without_bound() {
-    let mut told = Told::default();
+    let mut told = Told::new(3);
     let start = Instant::now();
     let mut lines = 0;
     for n in 0..100_000_u64 {
         lines += usize::from(told.tell(n, start + Duration::from_millis(n)).is_some());
-        assert!(told.remembered() <= super::told::MOST);
+        assert!(told.remembered() <= told.room());
     }
     assert_eq!(lines, 300, "three a second");
 }
 
+/// The record as it is read, with each field that README promises.
 #[test]
-fn the_end_that_decides_is_told_apart_from_the_start() {
-    let mut evidence = Evidence::new(Hop::Southbound, Side::Client);
-    evidence.end = End::Closed;
-    let record = Record::new(
-        1,
-        SystemTime::now(),
-        Context::default(),
-        Failure::of(evidence),
+fn a_record_has_every_promised_field() {
+    let (failures, _) = failures();
+    failures.note(
+        from("192.0.2.1:5", "a.example"),
+        failure(Hop::Northbound, Cause::SniUnknown),
     );
-    assert_eq!(record.alert(), None);
+    let mut late = Evidence::new(Hop::Southbound, Side::Client);
+    late.end = End::Closed;
+    late.error = "a\u{1b}[2J".to_owned();
+    let id = failures.note(Context::default(), Failure::of(late));
+    failures.revise(id, verdict(Cause::SniMissing), "with a name it answers");
+    let found = failures.query(&Filter::default());
+    let shown: Vec<serde_json::Value> = (found.list.iter())
+        .map(|record| serde_json::to_value(View::of(record, failures.node())).unwrap())
+        .collect();
+    let promised = [
+        "id",
+        "time",
+        "node",
+        "hop",
+        "role",
+        "peer",
+        "sni",
+        "ssl",
+        "route",
+        "upstream",
+        "target",
+        "cause",
+        "confidence",
+        "cause_source",
+        "alert",
+        "phase",
+        "detail",
+        "fix",
+        "owner",
+        "verify",
+        "evidence",
+    ];
+    for record in &shown {
+        for field in promised {
+            assert!(record.get(field).is_some(), "{field}: {record}");
+        }
+        let time = record["time"].as_str().unwrap();
+        assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+        assert!(!record.to_string().contains("\\u001b"), "{record}");
+    }
+    let (revised, first) = (&shown[0], &shown[1]);
+    let alert = serde_json::json!({"number": 112, "name": "unrecognized_name", "direction": "sent", "level": "fatal"});
+    assert_eq!(first["alert"], alert);
+    assert_eq!(
+        (&first["role"], &first["node"], &first["peer"]),
+        (&"server".into(), &"n1".into(), &"192.0.2.1:5".into())
+    );
+    assert_eq!(
+        (&first["cause_source"], &first["ssl"]),
+        (&"passive".into(), &serde_json::Value::Null)
+    );
+    assert!(first.get("revised").is_none());
+    assert_eq!(
+        (&revised["cause"], &revised["cause_source"]),
+        (&"sni_missing".into(), &"probe".into())
+    );
+    assert_eq!(revised["revised"]["cause"], "peer_closed_during_handshake");
+    assert_eq!(revised["revised"]["note"], "with a name it answers");
+    assert_eq!(
+        (&revised["alert"], &revised["peer"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
 }

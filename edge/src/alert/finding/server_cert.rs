@@ -115,11 +115,10 @@ pub(super) fn untrusted(scene: &Scene<'_>) -> Said {
     };
     Said {
         detail: format!(
-            "{} showed the {}, which is not signed by {}{}.",
+            "{} showed the {}, which is not signed by {}.",
             scene.the_peer(),
             scene.certificate(false),
-            scene.trusted(),
-            scene.error()
+            scene.trusted()
         ),
         fix,
     }
