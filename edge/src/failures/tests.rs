@@ -221,7 +221,17 @@ fn many_things_are_neither_remembered_nor_told_of_without_bound() {
     assert_eq!(lines, 300, "three a second");
 }
 
-/// The record as it is read, with each field that README promises.
+/// What README promises of a record.
+const FIELDS: &str = "id time node hop role peer sni ssl route upstream target cause confidence cause_source alert phase detail fix \
+                      owner verify evidence";
+
+/// The records as they are read.
+fn shown(failures: &Failures) -> Vec<serde_json::Value> {
+    let found = failures.query(&Filter::default());
+    let view = |record| serde_json::to_value(View::of(record, failures.node())).unwrap();
+    found.list.iter().map(view).collect()
+}
+
 #[test]
 fn a_record_has_every_promised_field() {
     let (failures, _) = failures();
@@ -229,66 +239,46 @@ fn a_record_has_every_promised_field() {
         from("192.0.2.1:5", "a.example"),
         failure(Hop::Northbound, Cause::SniUnknown),
     );
-    let mut late = Evidence::new(Hop::Southbound, Side::Client);
-    late.end = End::Closed;
-    late.error = "a\u{1b}[2J".to_owned();
-    let id = failures.note(Context::default(), Failure::of(late));
-    failures.revise(id, verdict(Cause::SniMissing), "with a name it answers");
-    let found = failures.query(&Filter::default());
-    let shown: Vec<serde_json::Value> = (found.list.iter())
-        .map(|record| serde_json::to_value(View::of(record, failures.node())).unwrap())
-        .collect();
-    let promised = [
-        "id",
-        "time",
-        "node",
-        "hop",
-        "role",
-        "peer",
-        "sni",
-        "ssl",
-        "route",
-        "upstream",
-        "target",
-        "cause",
-        "confidence",
-        "cause_source",
-        "alert",
-        "phase",
-        "detail",
-        "fix",
-        "owner",
-        "verify",
-        "evidence",
-    ];
+    let mut closed = Evidence::new(Hop::Southbound, Side::Client);
+    (closed.end, closed.error) = (End::Closed, "a\u{1b}[2J".to_owned());
+    failures.note(Context::default(), Failure::of(closed));
+    let shown = shown(&failures);
     for record in &shown {
-        for field in promised {
+        for field in FIELDS.split_whitespace() {
             assert!(record.get(field).is_some(), "{field}: {record}");
         }
         let time = record["time"].as_str().unwrap();
         assert!(time.ends_with('Z') && time.contains('T'), "{time}");
         assert!(!record.to_string().contains("\\u001b"), "{record}");
     }
-    let (revised, first) = (&shown[0], &shown[1]);
     let alert = serde_json::json!({"number": 112, "name": "unrecognized_name", "direction": "sent", "level": "fatal"});
-    assert_eq!(first["alert"], alert);
+    assert_eq!(shown[1]["alert"], alert);
+    for (field, value) in [
+        ("role", "server"),
+        ("node", "n1"),
+        ("peer", "192.0.2.1:5"),
+        ("cause_source", "passive"),
+    ] {
+        assert_eq!(shown[1][field], value);
+    }
+    for field in ["alert", "peer", "sni", "ssl", "upstream"] {
+        assert!(shown[0][field].is_null(), "{field}");
+    }
+}
+
+#[test]
+fn a_revised_record_shows_both_verdicts() {
+    let (failures, _) = failures();
+    let mut closed = Evidence::new(Hop::Southbound, Side::Client);
+    closed.end = End::Closed;
+    let id = failures.note(Context::default(), Failure::of(closed));
+    assert!(shown(&failures)[0].get("revised").is_none());
+    failures.revise(id, verdict(Cause::SniMissing), "with a name it answers");
+    let record = &shown(&failures)[0];
     assert_eq!(
-        (&first["role"], &first["node"], &first["peer"]),
-        (&"server".into(), &"n1".into(), &"192.0.2.1:5".into())
-    );
-    assert_eq!(
-        (&first["cause_source"], &first["ssl"]),
-        (&"passive".into(), &serde_json::Value::Null)
-    );
-    assert!(first.get("revised").is_none());
-    assert_eq!(
-        (&revised["cause"], &revised["cause_source"]),
+        (&record["cause"], &record["cause_source"]),
         (&"sni_missing".into(), &"probe".into())
     );
-    assert_eq!(revised["revised"]["cause"], "peer_closed_during_handshake");
-    assert_eq!(revised["revised"]["note"], "with a name it answers");
-    assert_eq!(
-        (&revised["alert"], &revised["peer"]),
-        (&serde_json::Value::Null, &serde_json::Value::Null)
-    );
+    assert_eq!(record["revised"]["cause"], "peer_closed_during_handshake");
+    assert_eq!(record["revised"]["note"], "with a name it answers");
 }
