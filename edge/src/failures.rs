@@ -79,7 +79,8 @@ impl Failures {
         let record = Record::new(id, SystemTime::now(), context, failure);
         let told = lock(&self.told[hop as usize]).tell(same(&record), Instant::now());
         match told {
-            Some(suppressed) => line::write(&self.node, &record, suppressed),
+            // Of a copy: certificates that are read for the line do not stay with what is kept.
+            Some(suppressed) => line::write(&self.node, &record.clone(), suppressed),
             None => self.metrics.failure_line_suppressed(),
         }
         lock(&self.ring).keep(record);
