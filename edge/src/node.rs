@@ -9,6 +9,7 @@
 //! ```
 
 mod cluster;
+mod diagnose;
 mod feed;
 mod pages;
 mod threads;
@@ -147,11 +148,9 @@ impl Node {
             Some(work) => Threads::start(&config, sockets, work, (&drain, &log))?,
             None => Threads::none(),
         };
-        pages::serve_pages(
-            page,
-            pages::facts(&config, &live, (&metrics, &failures), &drain),
-            &drain,
-        );
+        let facts = pages::facts(&config, &live, (&metrics, &failures), &drain);
+        let diagnosis = pages::diagnosis(&config, &live, &addresses);
+        pages::serve_pages(page, facts, diagnosis, &drain);
         if let Some(keys) = admin_keys {
             let (keys, members) = ((keys, keyring), cluster.members());
             let state = pages::admin_state(&config, &live, &store, keys, members, identity.clone());
