@@ -9,6 +9,7 @@
 //! ```
 
 mod cluster;
+mod diagnose;
 mod feed;
 mod pages;
 mod threads;
@@ -148,7 +149,8 @@ impl Node {
             None => Threads::none(),
         };
         let facts = pages::facts(&config, &live, (&metrics, &failures), &drain);
-        pages::serve_pages(page, facts, &drain);
+        let diagnosis = pages::diagnosis(&config, &live, &addresses);
+        pages::serve_pages(page, facts, diagnosis, &drain);
         if let Some(keys) = admin_keys {
             let (keys, members) = ((keys, keyring), cluster.members());
             let state = pages::admin_state(&config, &live, &store, keys, members, identity.clone());

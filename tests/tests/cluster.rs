@@ -30,6 +30,7 @@ mod cluster {
     mod cluster_tickets;
     mod compose;
     mod diagnose;
+    mod diagnose_nodes;
     mod drain_and_change;
     mod etcd_away;
     mod etcd_live;
