@@ -22,6 +22,7 @@ mod cluster {
     mod cluster_bodies;
     mod cluster_changes;
     mod cluster_cut;
+    mod cluster_failures;
     mod cluster_faults;
     mod cluster_members;
     mod cluster_same;
