@@ -50,5 +50,6 @@ mod cluster {
     mod target_faults;
     mod target_tls_faults;
     mod telemetry;
+    mod tls_records;
     mod trusted_headers;
 }
