@@ -223,7 +223,7 @@ fn parts(
         metrics.clone(),
         Failures::new("n", metrics.clone()),
         &Limits::default(),
-        true,
+        (true, false),
         Handle::current(),
     );
     let node = Node {
