@@ -53,5 +53,6 @@ mod cluster {
     mod target_faults;
     mod target_tls_faults;
     mod telemetry;
+    mod tls_records;
     mod trusted_headers;
 }
