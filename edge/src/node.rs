@@ -130,8 +130,8 @@ impl Node {
 
         let store = Arc::new(store(&config, &keyring).await?);
         let live = start_sync(&config, &keyring, &store, &metrics).await;
-        let tickets = TicketKeys::new().map_err(|e| StartError::System(e.to_string()))?;
-        let tickets = Arc::new(tickets);
+        let tickets = TicketKeys::new().map(Arc::new);
+        let tickets = tickets.map_err(|e| StartError::System(e.to_string()))?;
         let cluster = Cluster::join(&config, &addresses, &live, &store).await;
         if roles.router() {
             cluster::share_tickets(&store, &keyring, &tickets);

@@ -14,6 +14,7 @@ mod cluster {
     mod admin_refusals;
     mod admin_secrets;
     mod balancing;
+    mod certificates;
     mod cli;
     mod cluster_admin;
     mod cluster_alike;

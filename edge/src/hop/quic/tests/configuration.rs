@@ -1,5 +1,7 @@
 //! One revision end to end: a request is served by the router's view of it or a later one, or not at all.
 
+use control::sync::KEPT_FOR;
+
 use super::*;
 
 #[tokio::test]
@@ -53,7 +55,7 @@ impl Bench {
             let status = &self.cluster.processor.status;
             assert!(status.wait_applied(revision, Duration::from_secs(20)).await);
             if !served {
-                tokio::time::sleep(control::sync::KEPT_FOR).await;
+                tokio::time::sleep(KEPT_FOR).await;
             }
             let outcome = self.lane.call(old).await;
             match outcome {
