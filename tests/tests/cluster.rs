@@ -33,6 +33,7 @@ mod cluster {
     mod etcd_live;
     mod exemption;
     mod layout;
+    mod matrix_northbound;
     mod membership;
     mod mtls_in;
     mod mtls_out;
