@@ -8,6 +8,7 @@
 //!   admin API ─────┘                        └► rejection (reported; the last good one goes on serving)
 //! ```
 //!
+//! * [`certificate`]: what certificates say, for people;
 //! * [`json`]: tolerant JSON reading, so that commands pasted from guides work;
 //! * [`membership`]: the nodes of the cluster;
 //! * [`object`]: one file a kind: wire form and validated form;
@@ -21,6 +22,7 @@
 //! * [`admin`]: the Admin API and our own read-only views.
 
 pub mod admin;
+pub mod certificate;
 pub mod json;
 pub mod membership;
 pub mod object;

@@ -29,6 +29,7 @@ use crate::cli::ServeConfig;
 use crate::cli::store::StoreConfig;
 use crate::cli::values::Listener;
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::hop::identity::HopIdentity;
 use crate::metrics::Metrics;
 use crate::processor;
@@ -106,6 +107,7 @@ impl Node {
     pub async fn start(config: ServeConfig) -> Result<Self, StartError> {
         let drain = Drain::new();
         let metrics = Metrics::new();
+        let failures = Failures::new(config.node_id(), Arc::clone(&metrics));
         let log = AccessLog::open(config.access_log(), &metrics)
             .map_err(|e| StartError::Setting(format!("--access-log: {e}")))?;
         let keyring = keyring(&config)?;
@@ -137,6 +139,7 @@ impl Node {
             config: &config,
             live: &live,
             metrics: &metrics,
+            failures: &failures,
             drain: &drain,
         };
         let work = parts.work(&tickets, identity.clone(), cluster.members());
@@ -144,7 +147,11 @@ impl Node {
             Some(work) => Threads::start(&config, sockets, work, (&drain, &log))?,
             None => Threads::none(),
         };
-        pages::serve_pages(page, pages::facts(&config, &live, &metrics, &drain), &drain);
+        pages::serve_pages(
+            page,
+            pages::facts(&config, &live, (&metrics, &failures), &drain),
+            &drain,
+        );
         if let Some(keys) = admin_keys {
             let state =
                 pages::admin_state(&config, &live, &store, (keys, keyring), cluster.members());

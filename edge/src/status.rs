@@ -1,18 +1,20 @@
-//! The operator's listener: `/metrics`, `/status`, `/status/ready`. Read-only, no secrets, no authentication: it listens on
+//! The operator's listener: `/metrics`, `/status`, `/status/ready`, `/v1/tls/failures`. Read-only, no secrets, no authentication: it listens on
 //! the loopback address unless told otherwise. Knows no other stage: the facts come through [`Facts`], which node fills in.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use control::rejection::Rejection;
 use serde::Serialize;
 
+use crate::alert::record::View;
 use crate::drain::Drain;
+use crate::failures::{Failures, Filter};
 use crate::metrics::Metrics;
 
 /// What never changes while a node runs.
@@ -47,6 +49,8 @@ pub struct Facts {
     pub identity: Identity,
     /// Numbers.
     pub metrics: Arc<Metrics>,
+    /// Failed handshakes.
+    pub failures: Arc<Failures>,
     /// Whether the node still takes work.
     pub drain: Drain,
     /// Asked for each request, off the data path.
@@ -79,6 +83,17 @@ struct Readiness {
     reason: Option<&'static str>,
 }
 
+#[derive(Serialize)]
+struct FailurePage<'a> {
+    total: usize,
+    list: Vec<View<'a>>,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    error_msg: String,
+}
+
 /// The pages; node serves them on `--metrics`.
 pub fn pages(facts: Facts) -> Router {
     Router::new()
@@ -86,6 +101,7 @@ pub fn pages(facts: Facts) -> Router {
         .route("/apisix/prometheus/metrics", get(metrics))
         .route("/status", get(status))
         .route("/status/ready", get(ready))
+        .route("/v1/tls/failures", get(tls_failures))
         .with_state(Arc::new(facts))
 }
 
@@ -135,6 +151,43 @@ async fn ready(State(facts): State<Arc<Facts>>) -> Response {
     }
 }
 
+/// This node's failed handshakes, newest first.
+async fn tls_failures(State(facts): State<Arc<Facts>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let filter = match Filter::parse(&query, SystemTime::now()) {
+        Ok(filter) => filter,
+        Err(bad) => {
+            let body = Refused {
+                error_msg: bad.to_string(),
+            };
+            return json(StatusCode::BAD_REQUEST, &body);
+        }
+    };
+    let failures = Arc::clone(&facts.failures);
+    // Certificates are read and texts made now, for up to a thousand records.
+    let page = tokio::task::spawn_blocking(move || {
+        let found = failures.query(&filter);
+        let list = found
+            .list
+            .iter()
+            .map(|record| View::of(record, failures.node()))
+            .collect();
+        serde_json::to_vec(&FailurePage {
+            total: found.total,
+            list,
+        })
+    });
+    match page.await {
+        Ok(Ok(bytes)) => (
+            StatusCode::OK,
+            [(header::CONTENT_TYPE, "application/json")],
+            bytes,
+        )
+            .into_response(),
+        _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
 /// Why traffic should not come here.
 fn unready(facts: &Facts, config: &ConfigState) -> Option<&'static str> {
     if facts.drain.is_draining() {
@@ -171,6 +224,7 @@ mod tests {
                 roles: vec!["router"],
                 started: Instant::now(),
             },
+            failures: Failures::new("n1", Metrics::new()),
             metrics: Metrics::new(),
             drain: drain.clone(),
             config: Box::new({

@@ -7,7 +7,7 @@
 //! ```text
 //! serve ► auth ► request ► resource ┬► write ► object::read ► references ► store
 //!                                   └► listing ◄ store
-//!                        ► views (Snapshot, diff), nodes (Members)
+//!                        ► views (Snapshot, diff), nodes (Members), failures (gather ► every node's page)
 //! ```
 //!
 //! A private key goes in and never comes out: it is sealed before it is stored and cut from every answer.
@@ -15,6 +15,8 @@
 mod answer;
 mod auth;
 mod diff;
+mod failures;
+mod gather;
 pub mod keys;
 mod listing;
 mod merge;
@@ -91,6 +93,7 @@ pub fn router(state: AdminState) -> Router {
     let own = Router::new()
         .route("/v1/config", get(views::config))
         .route("/v1/nodes", get(nodes::nodes))
+        .route("/v1/tls/failures", get(failures::failures))
         .route("/v1/rejections", get(views::rejections))
         .route("/v1/diff/{kind}/{id}", post(views::diff))
         .with_state(Arc::clone(&state));

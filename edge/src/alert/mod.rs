@@ -1,10 +1,21 @@
-//! Alert classification lives here and nowhere else: alert numbers, causes. Imports leaves only.
+//! Why handshakes fail is found here and nowhere else: [`evidence`] (what was seen) ► [`rules`] (which cause, how sure) ►
+//! [`finding`] (what to do about it, in words) ► [`record`] (how it is kept and shown). Pure; who runs a handshake brings the
+//! evidence, `failures` keeps what comes of it. Imports leaves only.
 
 mod cause;
+mod cert_fault;
+pub mod evidence;
+pub mod finding;
 pub mod number;
+pub mod record;
+pub mod rules;
 
 pub use cause::Cause;
+pub use cert_fault::CertFault;
+pub use evidence::Evidence;
 pub use number::Alert;
+pub use record::Record;
+pub use rules::{Confidence, Verdict};
 
 /// Which way an alert went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,4 +67,39 @@ pub struct TlsFailure {
     pub alert: Option<(Alert, Direction)>,
     /// For the log: the exact error, names, dates. No secrets.
     pub detail: String,
+}
+
+/// A failed handshake: what was seen, and what it means.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What it means.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub evidence: Box<Evidence>,
+}
+
+impl Failure {
+    /// Classifies it.
+    pub fn of(evidence: Evidence) -> Self {
+        Self {
+            verdict: rules::classify(&evidence),
+            evidence: Box::new(evidence),
+        }
+    }
+
+    /// The root cause.
+    pub const fn cause(&self) -> Cause {
+        self.verdict.cause
+    }
+
+    /// The alert that ended it and who raised it.
+    pub fn alert(&self) -> Option<(Alert, Direction)> {
+        let seen = self.evidence.decisive_alert()?;
+        Some((seen.alert, seen.direction))
+    }
+
+    /// The exact error, for the log. No secrets.
+    pub fn detail(&self) -> &str {
+        &self.evidence.error
+    }
 }

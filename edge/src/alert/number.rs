@@ -26,6 +26,8 @@ impl Alert {
     pub const CERTIFICATE_REVOKED: Self = Self(44);
     /// `certificate_expired`
     pub const CERTIFICATE_EXPIRED: Self = Self(45);
+    /// `certificate_unknown`
+    pub const CERTIFICATE_UNKNOWN: Self = Self(46);
     /// `illegal_parameter`
     pub const ILLEGAL_PARAMETER: Self = Self(47);
     /// `unknown_ca`
@@ -38,10 +40,14 @@ impl Alert {
     pub const DECRYPT_ERROR: Self = Self(51);
     /// `protocol_version`
     pub const PROTOCOL_VERSION: Self = Self(70);
+    /// `insufficient_security`
+    pub const INSUFFICIENT_SECURITY: Self = Self(71);
     /// `internal_error`
     pub const INTERNAL_ERROR: Self = Self(80);
     /// `inappropriate_fallback` (RFC 7507)
     pub const INAPPROPRIATE_FALLBACK: Self = Self(86);
+    /// `user_canceled`
+    pub const USER_CANCELED: Self = Self(90);
     /// `missing_extension`
     pub const MISSING_EXTENSION: Self = Self(109);
     /// `unsupported_extension`

@@ -65,6 +65,15 @@ fn tls(d: &Definer) -> TlsSeries {
             "Failed TLS handshakes by cause, alert and who sent it.",
             &["hop", "cause", "alert", "direction"],
         ),
+        revised: d.counters(
+            "tls_diagnosis_revised_total",
+            "Causes that a probe corrected.",
+            &["from", "to"],
+        ),
+        lines_suppressed: d.counter(
+            "tls_failure_log_lines_suppressed_total",
+            "Log lines about failed handshakes not written.",
+        ),
         seconds: HOPS.map(|hop| seconds.with_label_values(&[hop.as_str()])),
         certificate_end: d.gauges(
             "tls_certificate_not_after_seconds",

@@ -20,7 +20,7 @@ use prometheus::{
 pub use by_route::ByRoute;
 pub use request::RequestMetrics;
 
-use crate::alert::{Cause, Hop, TlsFailure};
+use crate::alert::{Alert, Cause, Direction, Hop};
 
 /// The commit this was built from (`SALLYPORT_COMMIT` at build time), or `unknown`.
 pub const COMMIT: &str = match option_env!("SALLYPORT_COMMIT") {
@@ -44,6 +44,8 @@ pub struct Metrics {
 struct TlsSeries {
     handshakes: IntCounterVec,
     failures: IntCounterVec,
+    revised: IntCounterVec,
+    lines_suppressed: IntCounter,
     seconds: [Histogram; 3],
     certificate_end: IntGaugeVec,
 }
@@ -107,22 +109,33 @@ impl Metrics {
 
     /// A handshake that failed. A connection that ended without a byte (`probe_no_data`: port scans, load balancers'
     /// checks) shows among the causes only, so that the failure rate is one of real handshakes.
-    pub fn handshake_failed(&self, hop: Hop, failure: &TlsFailure) {
-        let (alert, direction) = failure
-            .alert
-            .map_or(("none", "none"), |(alert, direction)| {
-                (alert.name(), direction.as_str())
-            });
+    pub fn handshake_failed(&self, hop: Hop, cause: Cause, alert: Option<(Alert, Direction)>) {
+        let (alert, direction) = alert.map_or(("none", "none"), |(alert, direction)| {
+            (alert.name(), direction.as_str())
+        });
         self.tls
             .failures
-            .with_label_values(&[hop.as_str(), failure.cause.as_str(), alert, direction])
+            .with_label_values(&[hop.as_str(), cause.as_str(), alert, direction])
             .inc();
-        if failure.cause != Cause::ProbeNoData {
+        if cause != Cause::ProbeNoData {
             self.tls
                 .handshakes
                 .with_label_values(&[hop.as_str(), "failed", "none", "false", "false"])
                 .inc();
         }
+    }
+
+    /// A probe corrected the cause of a failure that is counted already.
+    pub fn diagnosis_revised(&self, from: Cause, to: Cause) {
+        self.tls
+            .revised
+            .with_label_values(&[from.as_str(), to.as_str()])
+            .inc();
+    }
+
+    /// A line about a failed handshake that was not written: the same one goes on, or there are too many.
+    pub fn failure_line_suppressed(&self) {
+        self.tls.lines_suppressed.inc();
     }
 
     /// Handle for the requests of `route` (an object id, or a fixed word for requests without one); the same handle is
@@ -312,7 +325,6 @@ const fn truth(value: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::{Alert, Direction};
 
     fn page(metrics: &Metrics) -> Vec<String> {
         metrics
@@ -337,16 +349,9 @@ mod tests {
             false,
             Duration::from_millis(2),
         );
-        let failure = |cause, alert| TlsFailure {
-            cause,
-            alert,
-            detail: String::new(),
-        };
-        m.handshake_failed(
-            Hop::Southbound,
-            &failure(Cause::ServerCertExpired, Some((Alert(45), Direction::Sent))),
-        );
-        m.handshake_failed(Hop::Northbound, &failure(Cause::ProbeNoData, None));
+        let sent = Some((Alert(45), Direction::Sent));
+        m.handshake_failed(Hop::Southbound, Cause::ServerCertExpired, sent);
+        m.handshake_failed(Hop::Northbound, Cause::ProbeNoData, None);
         let ok = r#"sallyport_tls_handshakes_total{client_auth="false",hop="northbound",result="ok",resumed="true",version="TLSv1.3"} 1"#;
         assert!(has(&m, ok), "{:#?}", page(&m));
         assert!(has(
@@ -428,14 +433,8 @@ mod tests {
         let m = Metrics::new();
         m.requests(Hop::Northbound, "r")
             .observe(200, Duration::from_millis(1));
-        m.handshake_failed(
-            Hop::Northbound,
-            &TlsFailure {
-                cause: Cause::Unknown,
-                alert: None,
-                detail: String::new(),
-            },
-        );
+        m.handshake_failed(Hop::Northbound, Cause::Unknown, None);
+        m.diagnosis_revised(Cause::Unknown, Cause::SniMissing);
         m.certificate("ssl", "1", 1);
         let _open = m.connection(Hop::Northbound, "http");
         m.retry("u", "connect");
@@ -447,6 +446,8 @@ mod tests {
         for name in [
             "tls_handshakes_total",
             "tls_handshake_failures_total",
+            "tls_diagnosis_revised_total",
+            "tls_failure_log_lines_suppressed_total",
             "tls_handshake_duration_seconds",
             "tls_certificate_not_after_seconds",
             "http_requests_total",

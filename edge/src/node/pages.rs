@@ -17,6 +17,7 @@ use crate::cli::config::AdminKey;
 use crate::cli::store::StoreConfig;
 use crate::cli::values::Listener;
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::metrics::Metrics;
 use crate::status::{self, ConfigState, Facts, Identity};
 
@@ -58,7 +59,7 @@ pub(super) async fn bind(
 pub(super) fn facts(
     config: &ServeConfig,
     live: &Live,
-    metrics: &Arc<Metrics>,
+    (metrics, failures): (&Arc<Metrics>, &Arc<Failures>),
     drain: &Drain,
 ) -> Facts {
     let (status, snapshot) = (Arc::clone(&live.status), Arc::clone(&live.snapshot));
@@ -69,6 +70,7 @@ pub(super) fn facts(
             started: Instant::now(),
         },
         metrics: Arc::clone(metrics),
+        failures: Arc::clone(failures),
         drain: drain.clone(),
         config: Box::new(move || ConfigState {
             loaded: status.ready(),

@@ -12,6 +12,7 @@ use crate::cli::config::UpstreamVerify;
 use crate::cli::hop::HopConfig;
 use crate::cli::{Roles, ServeConfig};
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::hop::identity::{HopIdentity, Role};
 use crate::hop::{quic, remote};
 use crate::metrics::Metrics;
@@ -25,6 +26,7 @@ pub(super) struct Parts<'a> {
     pub(super) config: &'a ServeConfig,
     pub(super) live: &'a Live,
     pub(super) metrics: &'a Arc<Metrics>,
+    pub(super) failures: &'a Arc<Failures>,
     pub(super) drain: &'a Drain,
 }
 
@@ -45,6 +47,7 @@ impl Parts<'_> {
                     members,
                     identity,
                     metrics: Arc::clone(self.metrics),
+                    failures: Arc::clone(self.failures),
                 },
             )),
             (false, true, Some(identity)) => Some(Work::Processor(
@@ -54,6 +57,7 @@ impl Parts<'_> {
                     identity,
                     metrics: Arc::clone(self.metrics),
                     drain: self.drain.clone(),
+                    failures: Arc::clone(self.failures),
                 },
                 self.processor(),
             )),
@@ -68,6 +72,7 @@ impl Parts<'_> {
             status: Arc::clone(&self.live.status),
             tls: Arc::new(ServerTls::new(Arc::clone(tickets))),
             metrics: Arc::clone(self.metrics),
+            failures: Arc::clone(self.failures),
             drain: self.drain.clone(),
             node: self.config.node_id().into(),
             fallback_sni: self.config.fallback_sni().map(str::to_owned),
@@ -81,6 +86,7 @@ impl Parts<'_> {
         Arc::new(processor::Shared::new(
             Arc::new(ClientTls::new()),
             Arc::clone(self.metrics),
+            Arc::clone(self.failures),
             self.config.limits(),
             verify,
             cold,

@@ -58,7 +58,9 @@ pub(super) async fn dial(
             alert: None,
             detail: fault.detail.clone(),
         };
-        shared.metrics.handshake_failed(Hop::Southbound, &failure);
+        shared
+            .metrics
+            .handshake_failed(Hop::Southbound, failure.cause, failure.alert);
     })?;
     let (stream, session) = shake_hands(shared, tcp, limit.min(shared.handshake), tls).await?;
     Ok(Dialled {
@@ -117,7 +119,9 @@ async fn shake_hands(
 
 /// Counts a failed handshake and makes it a fault.
 pub(super) fn refused(shared: &Shared, failure: &TlsFailure) -> Fault {
-    shared.metrics.handshake_failed(Hop::Southbound, failure);
+    shared
+        .metrics
+        .handshake_failed(Hop::Southbound, failure.cause, failure.alert);
     let detail = failure.detail.clone();
     let fault = match failure.cause {
         Cause::HandshakeTimeout => Fault::target(FaultCode::GatewayTimeout, detail),

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::health::Health;
 use super::resolve::Resolver;
+use crate::failures::Failures;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::tls::ClientTls;
@@ -15,6 +16,8 @@ use crate::tls::ClientTls;
 pub struct Shared {
     pub(super) tls: Arc<ClientTls>,
     pub(super) metrics: Arc<Metrics>,
+    /// Where failed handshakes go.
+    pub failures: Arc<Failures>,
     pub(super) resolver: Resolver,
     pub(super) health: Health,
     /// A whole handshake.
@@ -30,6 +33,7 @@ impl Shared {
     pub fn new(
         tls: Arc<ClientTls>,
         metrics: Arc<Metrics>,
+        failures: Arc<Failures>,
         limits: &Limits,
         verify: bool,
         cold: Handle,
@@ -37,6 +41,7 @@ impl Shared {
         Self {
             tls,
             metrics,
+            failures,
             resolver: Resolver::new(cold),
             health: Health::default(),
             handshake: limits.handshake,

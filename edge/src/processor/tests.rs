@@ -23,6 +23,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 use super::{Processor, Shared};
 use crate::body::Body;
+use crate::failures::Failures;
 use crate::hop::{Failure, Request, Response};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -43,6 +44,7 @@ fn shared() -> Arc<Shared> {
     Arc::new(Shared::new(
         Arc::new(ClientTls::new()),
         Metrics::new(),
+        Failures::new("n", Metrics::new()),
         &limits,
         true,
         Handle::current(),

@@ -63,7 +63,7 @@ pub(super) async fn serve(
             router
                 .shared
                 .metrics
-                .handshake_failed(Hop::Northbound, &failure);
+                .handshake_failed(Hop::Northbound, failure.cause, failure.alert);
             if failure.cause != Cause::ProbeNoData {
                 tracing::info!(
                     hop = Hop::Northbound.as_str(),

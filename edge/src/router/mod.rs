@@ -31,6 +31,7 @@ use control::sync::Status;
 use crate::access_log::Writer;
 use crate::alert::Hop;
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::hop::Carrier;
 use crate::limits::Limits;
 use crate::metrics::{ByRoute, Metrics};
@@ -46,6 +47,8 @@ pub struct Shared {
     pub tls: Arc<ServerTls>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where failed handshakes go.
+    pub failures: Arc<Failures>,
     /// The drain signal.
     pub drain: Drain,
     /// `--node-id`.

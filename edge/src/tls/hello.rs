@@ -8,8 +8,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::facts::{ClientHello, HelloParseError};
 use crate::alert::{Alert, Cause, Direction, TlsFailure};
+use crate::handshake::{ClientHello, ParseError};
 
 /// The longest handshake message taken for a ClientHello, header included.
 pub const MAX_MESSAGE: usize = 16 << 10;
@@ -109,8 +109,8 @@ impl HelloError {
     }
 }
 
-impl From<HelloParseError> for HelloError {
-    fn from(error: HelloParseError) -> Self {
+impl From<ParseError> for HelloError {
+    fn from(error: ParseError) -> Self {
         Self::Malformed(error.reason())
     }
 }

@@ -1,4 +1,4 @@
-//! TLS both ways: [`hello`] reads a ClientHello before rustls does ([`facts`] is what it says), [`server`] turns an SSL
+//! TLS both ways: [`hello`] reads a ClientHello before rustls does ([`crate::handshake`] is what it says), [`server`] turns an SSL
 //! object into a server configuration, [`client`] an upstream's policy into a client one, [`verify`] holds our verifiers,
 //! [`tickets`] session tickets that never cross a policy, [`tap`] what passes on the wire during a handshake, [`stream`]
 //! the one connection type. Who may talk to whom is decided by the objects, what follows from a failure by the roles.
@@ -6,7 +6,6 @@
 mod attempt;
 mod certificates;
 pub mod client;
-pub mod facts;
 mod failure;
 pub mod hello;
 mod linger;

@@ -17,7 +17,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::attempt::Attempt;
 use super::certificates::{Certificates, Nobody};
-use super::facts::{ClientHello, TLS12, TLS13};
 use super::failure::{self, End};
 use super::hello::Hello;
 use super::tap::Tap;
@@ -26,6 +25,7 @@ use super::verify::CertFault;
 use super::verify::client::{ClientVerifier, is_mandatory};
 use super::{Stream, linger, suites};
 use crate::alert::{Alert, Cause, Direction, TlsFailure};
+use crate::handshake::{ClientHello, TLS12, TLS13};
 
 /// Policies kept; beyond it the cache starts afresh.
 const MAX_POLICIES: usize = 4096;

@@ -329,7 +329,7 @@ async fn handshake(to: SocketAddr, tls: &rustls::ClientConfig) -> Result<Connect
 }
 
 fn refused(to: SocketAddr, failed: &TlsFailure, metrics: &Metrics) -> LaneError {
-    metrics.handshake_failed(Hop::Internal, failed);
+    metrics.handshake_failed(Hop::Internal, failed.cause, failed.alert);
     failure::report(to, rustls::Side::Client, failed);
     LaneError(format!("{to}: {}", failed.detail))
 }

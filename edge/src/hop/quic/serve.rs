@@ -19,6 +19,7 @@ use super::work::{self, Node};
 use super::{code, failure, settings};
 use crate::alert::{Cause, Hop, TlsFailure};
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::hop::identity::{HopIdentity, Role};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -47,6 +48,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// The drain signal.
     pub drain: Drain,
+    /// Where failed handshakes go.
+    pub failures: Arc<Failures>,
 }
 
 /// Whether a chain is good.
@@ -165,7 +168,8 @@ async fn greet(incoming: Incoming, node: Rc<Node>, trust: Rc<Trust>, greeting: C
             detail: "not finished in time".to_owned(),
         },
     };
-    node.metrics.handshake_failed(Hop::Internal, &failed);
+    node.metrics
+        .handshake_failed(Hop::Internal, failed.cause, failed.alert);
     failure::report(peer, rustls::Side::Server, &failed);
 }
 

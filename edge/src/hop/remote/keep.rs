@@ -152,6 +152,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::failures::Failures;
     use crate::hop::identity::Role;
     use crate::hop::identity::tests::{identity, new_ca};
     use crate::hop::quic::lane::Lane;
@@ -164,6 +165,7 @@ mod tests {
         let shared = Shared {
             members: watch::channel(Arc::from([])).1,
             identity: Arc::new(identity(&new_ca(), &[Role::Router])),
+            failures: Failures::new("n", Metrics::new()),
             metrics: Metrics::new(),
         };
         let address = silent.local_addr().unwrap().to_string();

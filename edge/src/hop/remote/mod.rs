@@ -32,6 +32,7 @@ use super::identity::{HopIdentity, Role};
 use super::quic::lane::{Lane, Outcome};
 use super::{Request, Response, Unserved};
 use crate::alert::Hop;
+use crate::failures::Failures;
 use crate::metrics::{ByRoute, Metrics};
 
 /// How long a request waits for a first lane while there are processors and none is connected: a router just started, or
@@ -49,6 +50,8 @@ pub struct Shared {
     pub identity: Arc<HopIdentity>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Where failed handshakes go.
+    pub failures: Arc<Failures>,
 }
 
 /// One thread's view of the processors.

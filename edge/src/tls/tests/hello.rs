@@ -7,7 +7,7 @@ use rustls::ClientConnection;
 use tokio::io::AsyncWriteExt;
 
 use super::{name, pair, rustls_client};
-use crate::tls::facts::{ClientHello, TLS12, TLS13};
+use crate::handshake::{ClientHello, TLS12, TLS13};
 use crate::tls::hello::{self, HelloError, read_bytes};
 
 fn rustls_hello() -> Vec<u8> {
@@ -63,7 +63,7 @@ fn with_extension(kind: u16, body: &[u8]) -> Vec<u8> {
     hello
 }
 
-fn with_name(name: &[u8]) -> Result<ClientHello, crate::tls::facts::HelloParseError> {
+fn with_name(name: &[u8]) -> Result<ClientHello, crate::handshake::ParseError> {
     let length = u8::try_from(name.len()).unwrap();
     let mut body = vec![0, length + 3, 0, 0, length];
     body.extend_from_slice(name);

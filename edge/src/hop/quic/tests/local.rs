@@ -7,6 +7,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 use super::*;
+use crate::failures::Failures;
 use crate::hop::Unserved;
 use crate::hop::local::Local;
 
@@ -46,6 +47,7 @@ async fn called(bench: &Bench, request: Request) -> String {
     let shared = processor::Shared::new(
         Arc::new(ClientTls::new()),
         Metrics::new(),
+        Failures::new("n", Metrics::new()),
         &Limits::default(),
         true,
         Handle::current(),

@@ -41,6 +41,7 @@ use super::serve::{self, Trust};
 use super::work::Node;
 use crate::body::{Body, BodyError};
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::hop::{Request, Response};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -206,6 +207,7 @@ fn parts(
     let shared = processor::Shared::new(
         Arc::new(ClientTls::new()),
         metrics.clone(),
+        Failures::new("n", metrics.clone()),
         &Limits::default(),
         true,
         Handle::current(),

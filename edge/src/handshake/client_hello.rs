@@ -3,37 +3,15 @@
 
 use rustls_pki_types::{DnsName, ServerName};
 
+use super::ParseError;
+use super::reader::{Reader, list16};
+
 /// TLS 1.2 on the wire.
 pub const TLS12: u16 = 0x0303;
 /// TLS 1.3 on the wire.
 pub const TLS13: u16 = 0x0304;
 /// `TLS_FALLBACK_SCSV` (RFC 7507).
 pub const FALLBACK_SCSV: u16 = 0x5600;
-
-/// Why bytes are not a ClientHello.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HelloParseError {
-    /// A field ends too early, late, or has a length it must not have.
-    #[error("{0}")]
-    Field(&'static str),
-    /// An extension twice.
-    #[error("duplicate extension")]
-    Duplicate,
-    /// The server name is no host name (RFC 6066, 3).
-    #[error("server name is not a host name")]
-    ServerName,
-}
-
-impl HelloParseError {
-    /// What is wrong, for the log.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Field(field) => field,
-            Self::Duplicate => "duplicate extension",
-            Self::ServerName => "server name is not a host name",
-        }
-    }
-}
 
 /// The parts of a ClientHello that decide something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,11 +42,11 @@ impl ClientHello {
     /// Reads one handshake message: type, length, body.
     ///
     /// # Errors
-    /// [`HelloParseError`].
-    pub fn parse(message: &[u8]) -> Result<Self, HelloParseError> {
+    /// [`ParseError`].
+    pub fn parse(message: &[u8]) -> Result<Self, ParseError> {
         let mut reader = Reader(message);
         if reader.u8("message type")? != 1 {
-            return Err(HelloParseError::Field("not a ClientHello"));
+            return Err(ParseError::Field("not a ClientHello"));
         }
         let mut body = Reader(reader.vec24("message length")?);
         reader.done("data after the ClientHello")?;
@@ -78,12 +56,12 @@ impl ClientHello {
         };
         body.take(32, "random")?;
         if body.vec8("session id")?.len() > 32 {
-            return Err(HelloParseError::Field("session id"));
+            return Err(ParseError::Field("session id"));
         }
         hello.cipher_suites = list16(body.vec16("cipher suites")?, "cipher suites")?;
         hello.fallback_scsv = hello.cipher_suites.contains(&FALLBACK_SCSV);
         if body.vec8("compression methods")?.is_empty() {
-            return Err(HelloParseError::Field("compression methods"));
+            return Err(ParseError::Field("compression methods"));
         }
         // RFC 5246 allows a hello without extensions.
         if !body.0.is_empty() {
@@ -114,7 +92,7 @@ impl ClientHello {
         }
     }
 
-    fn extensions(&mut self, bytes: &[u8]) -> Result<(), HelloParseError> {
+    fn extensions(&mut self, bytes: &[u8]) -> Result<(), ParseError> {
         let mut reader = Reader(bytes);
         let mut seen = Vec::with_capacity(20);
         while !reader.0.is_empty() {
@@ -126,12 +104,12 @@ impl ClientHello {
         // Sorted once rather than compared each to each: the sender chooses how many there are.
         seen.sort_unstable();
         if seen.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(HelloParseError::Duplicate);
+            return Err(ParseError::Duplicate);
         }
         Ok(())
     }
 
-    fn extension(&mut self, kind: u16, body: &[u8]) -> Result<(), HelloParseError> {
+    fn extension(&mut self, kind: u16, body: &[u8]) -> Result<(), ParseError> {
         let mut reader = Reader(body);
         match kind {
             0 => self.sni = server_name(reader.vec16("server_name")?)?,
@@ -166,46 +144,46 @@ impl ClientHello {
 }
 
 /// RFC 6066, 3: exactly one name of type host_name is ever in use.
-fn server_name(bytes: &[u8]) -> Result<Option<Box<str>>, HelloParseError> {
+fn server_name(bytes: &[u8]) -> Result<Option<Box<str>>, ParseError> {
     let mut reader = Reader(bytes);
     let mut name = None;
     while !reader.0.is_empty() {
         let kind = reader.u8("server_name")?;
         let value = reader.vec16("server_name")?;
         if kind != 0 || name.is_some() {
-            return Err(HelloParseError::ServerName);
+            return Err(ParseError::ServerName);
         }
         name = Some(value);
     }
-    let name = name.ok_or(HelloParseError::ServerName)?;
-    let text = str::from_utf8(name).map_err(|_| HelloParseError::ServerName)?;
+    let name = name.ok_or(ParseError::ServerName)?;
+    let text = str::from_utf8(name).map_err(|_| ParseError::ServerName)?;
     match ServerName::try_from(text) {
         Ok(ServerName::IpAddress(_)) => return Ok(None),
         Ok(ServerName::DnsName(_)) => {}
-        _ => return Err(HelloParseError::ServerName),
+        _ => return Err(ParseError::ServerName),
     }
     let lower = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-    DnsName::try_from(lower.as_str()).map_err(|_| HelloParseError::ServerName)?;
+    DnsName::try_from(lower.as_str()).map_err(|_| ParseError::ServerName)?;
     Ok(Some(lower.into_boxed_str()))
 }
 
-fn protocols(bytes: &[u8]) -> Result<Vec<Box<[u8]>>, HelloParseError> {
+fn protocols(bytes: &[u8]) -> Result<Vec<Box<[u8]>>, ParseError> {
     let mut reader = Reader(bytes);
     let mut list = Vec::new();
     while !reader.0.is_empty() {
         let name = reader.vec8("alpn")?;
         if name.is_empty() {
-            return Err(HelloParseError::Field("alpn"));
+            return Err(ParseError::Field("alpn"));
         }
         list.push(name.into());
     }
     if list.is_empty() {
-        return Err(HelloParseError::Field("alpn"));
+        return Err(ParseError::Field("alpn"));
     }
     Ok(list)
 }
 
-fn key_shares(bytes: &[u8]) -> Result<Vec<u16>, HelloParseError> {
+fn key_shares(bytes: &[u8]) -> Result<Vec<u16>, ParseError> {
     let mut reader = Reader(bytes);
     let mut groups = Vec::new();
     while !reader.0.is_empty() {
@@ -213,66 +191,4 @@ fn key_shares(bytes: &[u8]) -> Result<Vec<u16>, HelloParseError> {
         reader.vec16("key_share")?;
     }
     Ok(groups)
-}
-
-/// A list of 16-bit values that must not be empty.
-fn list16(bytes: &[u8], field: &'static str) -> Result<Vec<u16>, HelloParseError> {
-    let (pairs, odd) = bytes.as_chunks::<2>();
-    if pairs.is_empty() || !odd.is_empty() {
-        return Err(HelloParseError::Field(field));
-    }
-    Ok(pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect())
-}
-
-/// The bytes not read yet.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize, field: &'static str) -> Result<&'a [u8], HelloParseError> {
-        let (head, rest) = self
-            .0
-            .split_at_checked(length)
-            .ok_or(HelloParseError::Field(field))?;
-        self.0 = rest;
-        Ok(head)
-    }
-
-    fn u8(&mut self, field: &'static str) -> Result<u8, HelloParseError> {
-        let (head, rest) = self.0.split_first().ok_or(HelloParseError::Field(field))?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn u16(&mut self, field: &'static str) -> Result<u16, HelloParseError> {
-        let (head, rest) = self
-            .0
-            .split_first_chunk()
-            .ok_or(HelloParseError::Field(field))?;
-        self.0 = rest;
-        Ok(u16::from_be_bytes(*head))
-    }
-
-    fn vec8(&mut self, field: &'static str) -> Result<&'a [u8], HelloParseError> {
-        let length = usize::from(self.u8(field)?);
-        self.take(length, field)
-    }
-
-    fn vec16(&mut self, field: &'static str) -> Result<&'a [u8], HelloParseError> {
-        let length = usize::from(self.u16(field)?);
-        self.take(length, field)
-    }
-
-    fn vec24(&mut self, field: &'static str) -> Result<&'a [u8], HelloParseError> {
-        let high = usize::from(self.u8(field)?);
-        let length = high << 16 | usize::from(self.u16(field)?);
-        self.take(length, field)
-    }
-
-    const fn done(&self, field: &'static str) -> Result<(), HelloParseError> {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            Err(HelloParseError::Field(field))
-        }
-    }
 }

@@ -1,0 +1,263 @@
+//! `GET /v1/tls/failures`: the failed handshakes of all nodes, newest first, filtered as each node filters its own. Both ends
+//! of the hop between nodes are ours: their two records of one handshake become one, told by the end that knows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{RawQuery, State};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::AdminState;
+use super::answer::Answer;
+use super::gather::{self, Said};
+
+/// How long one node may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The two ends of one handshake note its failure within this time of each other; the clocks of nodes may differ a little.
+const APART: time::Duration = time::Duration::seconds(5);
+/// Records in an answer where no limit is asked for.
+const LIMIT: usize = 100;
+
+type Record = Map<String, Value>;
+
+#[derive(Serialize)]
+struct View {
+    total: u64,
+    list: Vec<Record>,
+    /// Nodes whose failures are not in the list, and why.
+    unreachable: Vec<Value>,
+}
+
+/// See the module. The query is checked by the nodes.
+pub(super) async fn failures(
+    State(state): State<Arc<AdminState>>,
+    RawQuery(query): RawQuery,
+) -> Result<Answer, Answer> {
+    let query = query.unwrap_or_default();
+    let path = match query.as_str() {
+        "" => "/v1/tls/failures".to_owned(),
+        query => format!("/v1/tls/failures?{query}"),
+    };
+    let members = state.members.borrow().clone();
+    let answers = gather::ask(&members, &path, PATIENCE).await;
+    let mut view = View {
+        total: 0,
+        list: Vec::new(),
+        unreachable: Vec::new(),
+    };
+    for (node, said) in answers {
+        match said {
+            Said::Page(page) => {
+                view.total += page.get("total").and_then(Value::as_u64).unwrap_or(0);
+                view.list.extend(records(page));
+            }
+            Said::Refused(StatusCode::BAD_REQUEST, why) => return Err(Answer::bad(why)),
+            Said::Refused(status, why) => view.unreachable.push(
+                json!({"node": node, "error": format!("answered {} {why}", status.as_u16()).trim_end()}),
+            ),
+            Said::Silent(why) => view.unreachable.push(json!({"node": node, "error": why})),
+        }
+    }
+    let joined = join(&mut view.list);
+    view.total = view.total.saturating_sub(joined);
+    view.list
+        .sort_by_key(|record| std::cmp::Reverse(time_of(record)));
+    view.list.truncate(limit(&query));
+    Ok(Answer::json(StatusCode::OK, &view))
+}
+
+fn records(mut page: Value) -> Vec<Record> {
+    let list = page.get_mut("list").map(Value::take);
+    let Some(Value::Array(list)) = list else {
+        return Vec::new();
+    };
+    list.into_iter()
+        .filter_map(|record| match record {
+            Value::Object(record) => Some(record),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The nodes have refused a limit that is none.
+fn limit(query: &str) -> usize {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "limit")
+        .and_then(|(_, value)| value.parse().ok())
+        .unwrap_or(LIMIT)
+}
+
+/// Makes one record of the two of one handshake between nodes; how many went.
+fn join(list: &mut Vec<Record>) -> u64 {
+    let ends = |role| {
+        let is = move |record: &Record| {
+            text(record, "hop") == "internal" && text(record, "role") == role
+        };
+        let found = list
+            .iter()
+            .enumerate()
+            .filter(move |(_, record)| is(record));
+        found.map(|(at, _)| at).collect::<Vec<_>>()
+    };
+    let (routers, mut processors) = (ends("client"), ends("server"));
+    let mut gone = Vec::new();
+    for router in routers {
+        let Some(other) = nearest(list, router, &processors) else {
+            continue;
+        };
+        processors.retain(|at| *at != other);
+        // The end that raised the alert knows why.
+        let (knows, told) = if raised(&list[router]) {
+            (router, other)
+        } else {
+            (other, router)
+        };
+        let heard = list[told].clone();
+        unite(&mut list[knows], heard);
+        gone.push(told);
+    }
+    gone.sort_unstable();
+    for at in gone.iter().rev() {
+        list.swap_remove(*at);
+    }
+    gone.len() as u64
+}
+
+/// The processor's record of the handshake that the record at `router` is of: the nearest in time that saw the router's address.
+fn nearest(list: &[Record], router: usize, processors: &[usize]) -> Option<usize> {
+    let own = &list[router];
+    let (at, address) = (time_of(own)?, text(own, "local"));
+    if address.is_empty() {
+        return None;
+    }
+    let apart = |other: usize| Some((time_of(&list[other])? - at).abs());
+    processors
+        .iter()
+        .copied()
+        .filter(|other| text(&list[*other], "peer") == address)
+        .filter_map(|other| Some((apart(other)?, other)))
+        .filter(|(apart, _)| *apart <= APART)
+        .min()
+        .map(|(_, other)| other)
+}
+
+fn raised(record: &Record) -> bool {
+    let direction = record.get("alert").and_then(|alert| alert.get("direction"));
+    direction.and_then(Value::as_str) == Some("sent")
+}
+
+/// Adds to the record of the end that knows what the other end heard.
+fn unite(known: &mut Record, heard: Record) {
+    if raised(known) {
+        known.insert("confidence".to_owned(), "certain".into());
+    }
+    let kept = [
+        "node",
+        "role",
+        "time",
+        "peer",
+        "cause",
+        "confidence",
+        "alert",
+        "phase",
+    ];
+    let other: Map<_, _> = heard
+        .into_iter()
+        .filter(|(field, _)| kept.contains(&field.as_str()))
+        .collect();
+    known.insert("other_end".to_owned(), Value::Object(other));
+}
+
+fn text<'r>(record: &'r Record, field: &str) -> &'r str {
+    record
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn time_of(record: &Record) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text(record, "time"), &Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(value: Value) -> Record {
+        match value {
+            Value::Object(record) => record,
+            other => panic!("{other}"),
+        }
+    }
+
+    fn end(
+        role: &str,
+        peer: &str,
+        local: &str,
+        time: &str,
+        direction: &str,
+        cause: &str,
+    ) -> Record {
+        record(json!({
+            "node": role, "hop": "internal", "role": role, "peer": peer, "local": local, "time": time,
+            "cause": cause, "confidence": "high", "alert": {"number": 48, "direction": direction},
+        }))
+    }
+
+    const ROUTER: &str = "10.0.0.1:4000";
+    const PROCESSOR: &str = "10.0.0.2:9444";
+
+    #[test]
+    fn two_ends_become_one_told_by_the_one_that_knows() {
+        let mut list = vec![
+            end(
+                "client",
+                PROCESSOR,
+                ROUTER,
+                "2030-01-01T00:00:01Z",
+                "received",
+                "unknown",
+            ),
+            end(
+                "server",
+                ROUTER,
+                PROCESSOR,
+                "2030-01-01T00:00:00Z",
+                "sent",
+                "client_cert_expired",
+            ),
+        ];
+        assert_eq!(join(&mut list), 1);
+        assert_eq!(list.len(), 1);
+        assert_eq!(list[0]["cause"], "client_cert_expired");
+        assert_eq!(list[0]["confidence"], "certain");
+        assert_eq!(list[0]["other_end"]["role"], "client");
+        assert_eq!(list[0]["other_end"]["cause"], "unknown");
+    }
+
+    #[test]
+    fn ends_of_different_handshakes_stay_apart() {
+        let client = |time| end("client", PROCESSOR, ROUTER, time, "received", "unknown");
+        let server = |peer, time| end("server", peer, PROCESSOR, time, "sent", "unknown");
+        for other in [
+            server("10.0.0.3:4000", "2030-01-01T00:00:00Z"),
+            server(ROUTER, "2030-01-01T00:01:00Z"),
+        ] {
+            let mut list = vec![client("2030-01-01T00:00:00Z"), other];
+            assert_eq!(join(&mut list), 0);
+            assert_eq!(list.len(), 2);
+        }
+        // Each of the processor's is of one handshake of the router's.
+        let mut list = vec![
+            client("2030-01-01T00:00:00Z"),
+            client("2030-01-01T00:00:02Z"),
+            server(ROUTER, "2030-01-01T00:00:02Z"),
+        ];
+        assert_eq!(join(&mut list), 1);
+        assert_eq!(list.len(), 2);
+    }
+}

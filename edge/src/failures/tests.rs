@@ -1,0 +1,232 @@
+//! Bounds, fairness and filters of what is kept and told.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustls_pki_types::CertificateDer;
+
+use super::filter::Filter;
+use super::ring::{MOST_BYTES, MOST_RECORDS, Ring};
+use super::told::Told;
+use super::{Failures, RecordId};
+use crate::alert::evidence::{Chain, End, Evidence, Refusal, Side};
+use crate::alert::finding::Context;
+use crate::alert::rules::{Confidence, Verdict};
+use crate::alert::{Alert, Cause, Failure, Hop, Record};
+use crate::handshake::ClientHello;
+use crate::metrics::Metrics;
+
+fn verdict(cause: Cause) -> Verdict {
+    Verdict {
+        cause,
+        confidence: Confidence::Certain,
+    }
+}
+
+fn failure(hop: Hop, cause: Cause) -> Failure {
+    let evidence = Evidence::new(hop, Side::Server);
+    Failure {
+        verdict: verdict(cause),
+        evidence: Box::new(evidence.refused(Refusal::SniUnknown, Some(Alert::UNRECOGNIZED_NAME))),
+    }
+}
+
+fn from(peer: &str, sni: &str) -> Context {
+    Context {
+        peer: Some(peer.parse().unwrap()),
+        sni: Some(sni.to_owned()),
+        ..Context::default()
+    }
+}
+
+fn failures() -> (Arc<Failures>, Arc<Metrics>) {
+    let metrics = Metrics::new();
+    (Failures::new("n1", Arc::clone(&metrics)), metrics)
+}
+
+fn asked(failures: &Failures, query: &str) -> (usize, Vec<u64>) {
+    let filter = Filter::parse(query, SystemTime::now()).unwrap();
+    let found = failures.query(&filter);
+    (found.total, found.list.iter().map(|r| r.id).collect())
+}
+
+#[test]
+fn noted_failures_are_found_newest_first_by_every_filter() {
+    let (failures, _) = failures();
+    let note = |hop, cause, sni| failures.note(from("192.0.2.1:5", sni), failure(hop, cause));
+    let first = note(Hop::Northbound, Cause::SniUnknown, "a.example");
+    note(Hop::Southbound, Cause::SniUnknown, "b.example");
+    note(Hop::Northbound, Cause::NoSharedCipher, "a.example");
+    assert_eq!(first, RecordId(1));
+    assert_eq!(asked(&failures, ""), (3, vec![3, 2, 1]));
+    assert_eq!(asked(&failures, "hop=northbound"), (2, vec![3, 1]));
+    assert_eq!(asked(&failures, "cause=sni_unknown"), (2, vec![2, 1]));
+    assert_eq!(asked(&failures, "sni=B.example."), (1, vec![2]));
+    assert_eq!(asked(&failures, "limit=1"), (3, vec![3]));
+    assert_eq!(
+        asked(&failures, "hop=northbound&sni=b.example&cause="),
+        (0, vec![])
+    );
+    assert_eq!(asked(&failures, "since=1m"), (3, vec![3, 2, 1]));
+    let later = Filter {
+        since: Some(SystemTime::now() + Duration::from_secs(1)),
+        ..Filter::default()
+    };
+    assert_eq!(failures.query(&later).total, 0);
+}
+
+#[test]
+fn a_filter_that_is_not_understood_is_refused_by_name() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100_000);
+    let bad = |query: &str| Filter::parse(query, now).unwrap_err().to_string();
+    assert!(bad("hop=east").starts_with("hop: "));
+    assert!(bad("cause=bad_luck").starts_with("cause: "));
+    assert!(bad("since=yesterday").starts_with("since: "));
+    assert!(bad("since=m").starts_with("since: "));
+    assert!(bad("limit=0").starts_with("limit: "));
+    assert!(bad("limit=1001").starts_with("limit: "));
+    assert!(bad("hop=internal&hop=internal").starts_with("hop: given twice"));
+    assert!(bad("host=x").starts_with("host: unknown"));
+    assert!(bad(&format!("%0a{}=x", "x".repeat(1000))).len() < 120);
+    let since = |text: &str| {
+        let filter = Filter::parse(&format!("since={text}"), now).unwrap();
+        let since = filter.since.unwrap();
+        since
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs()
+    };
+    assert_eq!(since("100"), 99_900);
+    assert_eq!(since("15m"), 99_100);
+    assert_eq!(since("1d"), 13_600);
+    assert_eq!(since("1970-01-01T00:10:00Z"), 600);
+    assert_eq!(since("1970-01-01T01:10:00+01:00"), 600);
+    assert_eq!(since("1970-01-01T01%3A10%3A00%2B01:00"), 600);
+}
+
+#[test]
+fn a_connection_without_a_byte_is_counted_and_not_kept() {
+    let (failures, metrics) = failures();
+    failures.note(
+        from("192.0.2.1:5", "a"),
+        failure(Hop::Northbound, Cause::ProbeNoData),
+    );
+    assert_eq!(asked(&failures, ""), (0, vec![]));
+    assert!(metrics.encode().contains(r#"cause="probe_no_data""#));
+}
+
+#[test]
+fn a_probe_revises_the_record_and_the_first_counter_stays() {
+    let (failures, metrics) = failures();
+    let id = failures.note(Context::default(), failure(Hop::Southbound, Cause::Unknown));
+    assert!(failures.revise(id, verdict(Cause::SniMissing), "with a name it answers"));
+    assert!(!failures.revise(RecordId(99), verdict(Cause::SniMissing), ""));
+    assert_eq!(asked(&failures, "cause=sni_missing"), (1, vec![1]));
+    assert_eq!(asked(&failures, "cause=unknown"), (0, vec![]));
+    let page = metrics.encode();
+    assert!(
+        page.contains(
+            r#"sallyport_tls_diagnosis_revised_total{from="unknown",to="sni_missing"} 1"#
+        )
+    );
+    assert!(page.contains(r#"cause="unknown",direction="sent",hop="southbound"} 1"#));
+}
+
+#[test]
+fn a_million_failures_leave_a_bounded_ring_and_a_bounded_table() {
+    let (failures, metrics) = failures();
+    let rare = failures.note(
+        from("198.51.100.1:1", "rare"),
+        failure(Hop::Southbound, Cause::ServerCertExpired),
+    );
+    for n in 0..1_000_000_u32 {
+        let mut context = from("192.0.2.1:5", "a.example");
+        context.peer = Some((std::net::Ipv4Addr::from(n), 1).into());
+        failures.note(context, failure(Hop::Northbound, Cause::SniUnknown));
+    }
+    let (count, bytes) = super::lock(&failures.ring).size();
+    assert_eq!(count, MOST_RECORDS);
+    assert!(bytes <= MOST_BYTES);
+    let kept = failures.query(&Filter {
+        limit: 1000,
+        ..Filter::default()
+    });
+    assert_eq!(kept.list.first().map(|r| r.id), Some(1_000_001));
+    assert_eq!(
+        kept.list.last().map(|r| r.id),
+        Some(rare.0),
+        "the flood pushed out itself"
+    );
+    assert!(super::lock(&failures.told[0]).remembered() <= super::told::MOST);
+    let suppressed = metrics.encode();
+    let suppressed = suppressed
+        .lines()
+        .find_map(|l| l.strip_prefix("sallyport_tls_failure_log_lines_suppressed_total "));
+    assert!(
+        suppressed
+            .and_then(|n| n.parse::<u64>().ok())
+            .is_some_and(|n| n > 900_000)
+    );
+}
+
+#[test]
+fn large_records_are_bounded_together_and_each() {
+    let der: Arc<[_]> = (0..10)
+        .map(|_| CertificateDer::from(vec![0x30; 60_000]))
+        .collect();
+    let mut ring = Ring::default();
+    for id in 0..1_000 {
+        let mut failure = failure(Hop::Northbound, Cause::Unknown);
+        failure.evidence.peer_chain = Chain::new(Arc::clone(&der));
+        failure.evidence.error = "é".repeat(100_000);
+        failure.evidence.hello = Some(ClientHello {
+            cipher_suites: vec![0x1301; 30_000],
+            alpn: vec![b"h2".as_slice().into(); 10_000],
+            ..ClientHello::default()
+        });
+        let record = Record::new(id, SystemTime::now(), Context::default(), failure);
+        assert_eq!(record.evidence.peer_chain.der().len(), 1, "the leaf alone");
+        assert!(record.weight() < 64 << 10, "{}", record.weight());
+        ring.keep(record);
+    }
+    let (count, bytes) = ring.size();
+    assert!(count > 100 && bytes <= MOST_BYTES, "{count} {bytes}");
+}
+
+#[test]
+fn what_goes_on_is_told_of_once_a_minute() {
+    let mut told = Told::default();
+    let start = Instant::now();
+    let mut tell = |what, seconds| told.tell(what, start + Duration::from_secs(seconds));
+    assert_eq!(tell("a", 0), Some(0));
+    assert_eq!(tell("a", 1), None);
+    assert_eq!(tell("a", 59), None);
+    assert_eq!(tell("b", 59), Some(0), "another thing");
+    assert_eq!(tell("a", 60), Some(2));
+    assert_eq!(tell("a", 61), None);
+}
+
+#[test]
+fn many_things_are_neither_remembered_nor_told_of_without_bound() {
+    let mut told = Told::default();
+    let start = Instant::now();
+    let mut lines = 0;
+    for n in 0..100_000_u64 {
+        lines += usize::from(told.tell(n, start + Duration::from_millis(n)).is_some());
+        assert!(told.remembered() <= super::told::MOST);
+    }
+    assert_eq!(lines, 300, "three a second");
+}
+
+#[test]
+fn the_end_that_decides_is_told_apart_from_the_start() {
+    let mut evidence = Evidence::new(Hop::Southbound, Side::Client);
+    evidence.end = End::Closed;
+    let record = Record::new(
+        1,
+        SystemTime::now(),
+        Context::default(),
+        Failure::of(evidence),
+    );
+    assert_eq!(record.alert(), None);
+}
