@@ -33,7 +33,9 @@ mod cluster {
     mod etcd_live;
     mod exemption;
     mod layout;
+    mod matrix_hellos;
     mod matrix_northbound;
+    mod matrix_southbound;
     mod membership;
     mod mtls_in;
     mod mtls_out;

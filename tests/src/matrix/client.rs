@@ -285,7 +285,11 @@ fn telling(text: &str) -> String {
     let lines = text
         .lines()
         .filter(|line| WORDS.iter().any(|word| line.contains(word)))
-        .map(str::trim)
+        .map(|line| match line.split_once(":error:") {
+            // Without the thread's number before it, and the place in the source after it.
+            Some((_, rest)) => rest.split(":../").next().unwrap_or(rest).trim(),
+            None => line.trim(),
+        })
         .collect::<Vec<_>>();
     lines.join("; ")
 }

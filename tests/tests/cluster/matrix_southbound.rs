@@ -1,0 +1,476 @@
+//! Sallyport as the client of real servers: their certificates that it refuses, its own that they refuse, and hellos that
+//! cannot be agreed to. Every stack, TLS 1.2 and 1.3.
+
+use std::sync::Arc;
+
+use cluster_tests::http1;
+use cluster_tests::matrix::run::{Peers, side_by_side};
+use cluster_tests::matrix::server::{Offer, Server, Strict};
+use cluster_tests::matrix::table::{Key, Reply, Row, judge};
+use cluster_tests::matrix::want::{Expect, Want, want};
+use cluster_tests::matrix::zoo::{DOMAIN, Fault, Pair};
+use cluster_tests::matrix::{Stack, Version};
+use cluster_tests::node::{Launch, Node};
+use serde_json::{Value, json};
+
+/// A target and what is to be on record of it.
+struct Case {
+    name: String,
+    offer: Offer,
+    /// `upstream.tls`; the CA of what is good is added.
+    tls: Value,
+    /// Host and server name.
+    host: String,
+    scheme: &'static str,
+    expect: Expect,
+}
+
+impl Case {
+    fn new(name: impl Into<String>, offer: Offer, expect: impl Into<Expect>) -> Self {
+        Self {
+            name: name.into(),
+            offer,
+            tls: json!({}),
+            host: format!("good.{DOMAIN}"),
+            scheme: "https",
+            expect: expect.into(),
+        }
+    }
+
+    fn tls(mut self, tls: Value) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Starts the target, routes to it, asks once. The target is kept: its end must not be taken for its answer.
+    async fn run(self, id: String, node: Arc<Node>, peers: Arc<Peers>) -> (Row, Server) {
+        let mut server = self.offer.start(&peers, peers.zoo.dir()).await;
+        let reply = ask(&node, &peers, &id, server.port(), &self).await;
+        let versions = self.offer.versions.iter().map(|version| version.number());
+        let row = Row {
+            case: self.name,
+            peer: format!(
+                "{} {}",
+                self.offer.stack.name(),
+                versions.collect::<Vec<_>>().join("-")
+            ),
+            hop: "southbound",
+            expect: self.expect,
+            key: Key::Route(id),
+            said: server.words(),
+            passed: Vec::new(),
+            reply: Some(reply),
+        };
+        (row, server)
+    }
+}
+
+async fn ask(node: &Node, peers: &Peers, id: &str, port: u16, case: &Case) -> Reply {
+    let mut tls = case.tls.clone();
+    tls["ca_certs"] = json!([peers.zoo.root()]);
+    let upstream = json!({
+        "type": "roundrobin", "scheme": case.scheme, "nodes": {format!("127.0.0.1:{port}"): 1},
+        "pass_host": "rewrite", "upstream_host": case.host, "tls": tls, "retries": 0,
+    });
+    let path = format!("/{id}");
+    node.put(
+        &format!("routes/{id}"),
+        &json!({"uri": path, "upstream": upstream}),
+    )
+    .await;
+    let reply = http1::get(node.http, "client.test", &path)
+        .await
+        .unwrap_or_else(|error| panic!("{id}: {error}"));
+    let (code, reason) = if reply.text().starts_with("{\"error_msg\"") {
+        (reply.fault_code(), reply.reason())
+    } else {
+        (String::new(), String::new())
+    };
+    Reply {
+        status: reply.status(),
+        code,
+        reason,
+    }
+}
+
+/// Runs all cases whose stack is installed on a node of their own, and judges them.
+async fn run(title: &str, cases: Vec<Case>, peers: Arc<Peers>) {
+    let node = Arc::new(Launch::new().start().await);
+    let here = cases.into_iter().filter(|case| peers.has(case.offer.stack));
+    let jobs = here.enumerate().map(|(number, case)| {
+        case.run(
+            format!("case-{number}"),
+            Arc::clone(&node),
+            Arc::clone(&peers),
+        )
+    });
+    let done = side_by_side(jobs.collect()).await;
+    let (rows, servers): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+    judge(title, &node, &rows, 0).await;
+    drop(servers);
+}
+
+/// What is to be said of a target's certificate: our own verdict, whatever the stack.
+fn target_fault(fault: Fault) -> Expect {
+    let of = |cause| want(cause).owner("target").phase("server_cert");
+    match fault {
+        Fault::Good => Expect::Nothing(Some(200), ""),
+        Fault::Disordered => Expect::Nothing(
+            Some(200),
+            "we build the path in whatever order the chain is",
+        ),
+        Fault::Expired => of("server_cert_expired").sent(45).into(),
+        Fault::NotYetValid => of("server_cert_not_yet_valid").sent(42).into(),
+        Fault::OtherCa => of("server_cert_untrusted_ca")
+            .owner("gateway")
+            .sent(48)
+            .into(),
+        Fault::OtherCaLeafAlone => of("server_cert_untrusted_ca")
+            .or("server_cert_chain_incomplete")
+            .owner("gateway")
+            .medium()
+            .sent(48)
+            .because("whether the unknown issuer is a root or an intermediate cannot be seen")
+            .into(),
+        Fault::SelfSigned => of("server_cert_self_signed").sent(48).into(),
+        Fault::Incomplete => of("server_cert_chain_incomplete").high().sent(48).into(),
+        Fault::WrongPurpose => of("server_cert_wrong_purpose").sent(43).into(),
+        Fault::WrongName | Fault::CommonNameOnly => {
+            of("server_cert_hostname_mismatch").sent(42).into()
+        }
+    }
+}
+
+const FAULTS: [Fault; 11] = [
+    Fault::Good,
+    Fault::Expired,
+    Fault::NotYetValid,
+    Fault::OtherCa,
+    Fault::OtherCaLeafAlone,
+    Fault::SelfSigned,
+    Fault::Incomplete,
+    Fault::Disordered,
+    Fault::WrongPurpose,
+    Fault::WrongName,
+    Fault::CommonNameOnly,
+];
+
+#[tokio::test]
+async fn matrix_southbound_certificates_of_targets() {
+    let peers = Peers::start().await;
+    let zoo = &peers.zoo;
+    let mut cases = Vec::new();
+    for fault in FAULTS {
+        let pair = zoo.server(fault);
+        for stack in Stack::SERVERS {
+            for version in Version::BOTH {
+                let offer = Offer::new(stack, &[version], pair.clone());
+                let name = format!("target's certificate {}", fault.name());
+                let mut case = Case::new(name, offer, target_fault(fault));
+                if fault == Fault::CommonNameOnly {
+                    case.host = format!("cn-only.{DOMAIN}");
+                }
+                cases.push(case);
+            }
+        }
+    }
+    let (good, other) = (zoo.server(Fault::Good), zoo.client(Fault::Good));
+    for version in Version::BOTH {
+        let offer = Offer::new(Stack::Rustls, &[version], zoo.leaf_last());
+        let expect = want("server_cert_chain_disordered")
+            .or("key_cert_mismatch")
+            .owner("target")
+            .phase("server_cert")
+            .medium()
+            .sent(42)
+            .sent(48)
+            .sent(51);
+        cases.push(Case::new("target sends its leaf last", offer, expect));
+        for stack in [Stack::Rustls, Stack::Go] {
+            let mut offer = Offer::new(stack, &[version], good.clone());
+            offer.other_key = Some(other.identity.clone());
+            let expect = want("key_cert_mismatch")
+                .owner("target")
+                .phase("server_cert")
+                .sent(51);
+            cases.push(Case::new(
+                "target without its certificate's key",
+                offer,
+                expect,
+            ));
+        }
+    }
+    let title = "Southbound: certificates of targets";
+    run(title, cases, Arc::clone(&peers)).await;
+}
+
+/// The alert with which a server refuses a client's certificate, or the lack of one, as measured.
+const fn refusal(fault: Option<Fault>, stack: Stack, version: Version) -> u8 {
+    match (stack, fault) {
+        (Stack::Go, _) => 42,
+        (Stack::Rustls, None) => 116,
+        (Stack::Java, None) if matches!(version, Version::V12) => 42,
+        (_, None) if matches!(version, Version::V13) => 116,
+        (_, None) => 40,
+        (Stack::GnuTls, _) => 42,
+        (Stack::Java, Some(Fault::Expired)) if matches!(version, Version::V12) => 45,
+        (Stack::Java, Some(Fault::NotYetValid)) if matches!(version, Version::V12) => 42,
+        (Stack::Java, _) => 46,
+        (_, Some(Fault::Expired)) => 45,
+        (Stack::Rustls, Some(Fault::NotYetValid)) => 45,
+        (_, Some(Fault::NotYetValid)) => 42,
+        (_, Some(Fault::WrongPurpose)) => 43,
+        (Stack::Rustls, Some(Fault::SelfSigned)) => 46,
+        _ => 48,
+    }
+}
+
+/// What is to be said when a target refuses our certificate.
+fn our_fault(fault: Option<Fault>, stack: Stack, version: Version) -> Expect {
+    if stack == Stack::Nginx {
+        return Expect::Nothing(
+            Some(400),
+            "nginx finishes the handshake and answers 400 itself",
+        );
+    }
+    let alert = refusal(fault, stack, version);
+    let of = |cause| want(cause).owner("gateway").high().received(alert);
+    match fault {
+        None => of("client_cert_missing").into(),
+        Some(Fault::Expired) => of("client_cert_expired").into(),
+        Some(Fault::NotYetValid) => of("client_cert_not_yet_valid").into(),
+        Some(Fault::Incomplete) => of("client_cert_chain_incomplete").into(),
+        Some(Fault::WrongPurpose) => of("client_cert_wrong_purpose").into(),
+        Some(Fault::OtherCa | Fault::SelfSigned) if alert == 48 => {
+            of("client_cert_untrusted_ca").into()
+        }
+        Some(Fault::OtherCa | Fault::SelfSigned) => want("client_cert_untrusted_ca")
+            .or("client_cert_rejected_by_peer")
+            .owner("gateway")
+            .low()
+            .received(alert)
+            .because("the alert hides the reason; what is left is whom the target trusts")
+            .into(),
+        Some(other) => panic!("no fault of a client's certificate: {other:?}"),
+    }
+}
+
+fn shown(pair: &Pair) -> Value {
+    json!({"client_cert": pair.identity.chain, "client_key": pair.identity.key})
+}
+
+#[tokio::test]
+async fn matrix_southbound_our_certificates() {
+    let peers = Peers::start().await;
+    let zoo = &peers.zoo;
+    let server = zoo.server(Fault::Good);
+    let mut cases = Vec::new();
+    for stack in Stack::SERVERS {
+        for version in Version::BOTH {
+            let offer = || {
+                let mut offer = Offer::new(stack, &[version], server.clone());
+                offer.clients = Some(zoo.trust());
+                offer
+            };
+            let expect = our_fault(None, stack, version);
+            cases.push(Case::new(
+                "target demands a certificate, we have none",
+                offer(),
+                expect,
+            ));
+            for fault in [
+                Fault::Expired,
+                Fault::NotYetValid,
+                Fault::OtherCa,
+                Fault::SelfSigned,
+                Fault::Incomplete,
+                Fault::WrongPurpose,
+            ] {
+                let expect = our_fault(Some(fault), stack, version);
+                let name = format!("our certificate {}", fault.name());
+                let case = Case::new(name, offer(), expect);
+                cases.push(case.tls(shown(&zoo.client(fault))));
+            }
+            let expect = Expect::Nothing(Some(200), "");
+            let case = Case::new("our certificate good", offer(), expect);
+            cases.push(case.tls(shown(&zoo.client(Fault::Good))));
+        }
+    }
+    let title = "Southbound: our own certificates";
+    run(title, cases, Arc::clone(&peers)).await;
+}
+
+/// Refused by the target before anything was agreed on.
+fn by_target(cause: &'static str, alert: u8) -> Want {
+    want(cause).received(alert).owner("target").owner("gateway")
+}
+
+/// A target's 40 says only that there is nothing in common.
+fn nothing_in_common(best: &'static str, alert: u8) -> Want {
+    let mut want = by_target(best, alert)
+        .medium()
+        .because("the alert is one for several causes; a probe may tell them apart");
+    for cause in ["no_shared_cipher", "no_shared_group"] {
+        if cause != best {
+            want = want.or(cause);
+        }
+    }
+    want
+}
+
+fn with(mut offer: Offer, more: &[&str]) -> Offer {
+    offer
+        .more
+        .extend(more.iter().map(|word| (*word).to_owned()));
+    offer
+}
+
+#[tokio::test]
+async fn matrix_southbound_hellos() {
+    let peers = Peers::start().await;
+    let mut cases = versions(&peers);
+    cases.extend(suites_and_groups(&peers));
+    cases.extend(names(&peers));
+    cases.extend(protocols(&peers));
+    let title = "Southbound: hellos and names";
+    run(title, cases, Arc::clone(&peers)).await;
+}
+
+fn versions(peers: &Peers) -> Vec<Case> {
+    let server = peers.zoo.server(Fault::Good);
+    let mut cases = Vec::new();
+    for stack in Stack::SERVERS {
+        let want = || by_target("protocol_version_mismatch", 70);
+        if stack != Stack::Rustls {
+            let offer = Offer::new(stack, &[Version::V11], server.clone());
+            cases.push(Case::new("target speaks TLS 1.1 at most", offer, want()));
+        }
+        for (theirs, ours) in [(Version::V12, "TLSv1.3"), (Version::V13, "TLSv1.2")] {
+            let offer = Offer::new(stack, &[theirs], server.clone());
+            let case = Case::new(format!("we are held to {ours}"), offer, want());
+            cases.push(case.tls(json!({"protocols": [ours]})));
+        }
+    }
+    cases
+}
+
+fn suites_and_groups(peers: &Peers) -> Vec<Case> {
+    let (ecdsa, rsa) = (peers.zoo.server(Fault::Good), peers.zoo.rsa_server());
+    let mut cases = Vec::new();
+    let static_rsa: [(Stack, &[&str]); 6] = [
+        (Stack::OpenSsl, &["-cipher", "AES128-GCM-SHA256"]),
+        (Stack::Nginx, &["ssl_ciphers AES128-GCM-SHA256;"]),
+        (Stack::Python, &["ciphers=AES128-GCM-SHA256"]),
+        (Stack::Go, &["ciphers=0x009c"]),
+        (Stack::GnuTls, &[":-KX-ALL:+RSA"]),
+        (Stack::Java, &["ciphers=TLS_RSA_WITH_AES_128_GCM_SHA256"]),
+    ];
+    for (stack, more) in static_rsa {
+        let offer = with(Offer::new(stack, &[Version::V12], rsa.clone()), more);
+        let want = nothing_in_common("no_shared_cipher", 40);
+        cases.push(Case::new("target takes static RSA only", offer, want));
+    }
+    let groups: [(Stack, &[&str]); 4] = [
+        (Stack::OpenSsl, &["-groups", "P-521"]),
+        (Stack::Nginx, &["ssl_ecdh_curve secp521r1;"]),
+        (Stack::Go, &["groups=25"]),
+        (Stack::GnuTls, &[":-GROUP-ALL:+GROUP-SECP521R1"]),
+    ];
+    for (stack, more) in groups {
+        for version in Version::BOTH {
+            let offer = with(Offer::new(stack, &[version], ecdsa.clone()), more);
+            let want = nothing_in_common("no_shared_group", 40);
+            cases.push(Case::new("target takes group secp521r1 only", offer, want));
+        }
+    }
+    for version in Version::BOTH {
+        let offer = Offer::new(Stack::OpenSsl, &[version], ecdsa.clone());
+        let offer = with(offer, &["-sigalgs", "ed448"]);
+        let want = nothing_in_common("no_shared_signature_scheme", 40);
+        cases.push(Case::new("target signs with Ed448 only", offer, want));
+    }
+    let offer = Offer::new(Stack::OpenSsl, &[Version::V13], ecdsa);
+    let offer = with(offer, &["-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"]);
+    let want = nothing_in_common("no_shared_cipher", 40);
+    let case = Case::new(
+        "target takes another suite than the one we may offer",
+        offer,
+        want,
+    );
+    cases.push(case.tls(json!({"ciphers": ["TLS_AES_256_GCM_SHA384"]})));
+    cases
+}
+
+fn names(peers: &Peers) -> Vec<Case> {
+    let server = peers.zoo.server(Fault::Good);
+    let mut cases = Vec::new();
+    let stacks = [
+        (Stack::OpenSsl, 112),
+        (Stack::Nginx, 112),
+        (Stack::Python, 112),
+        (Stack::Python, 80),
+        (Stack::Go, 112),
+        (Stack::GnuTls, 112),
+        (Stack::Java, 112),
+        (Stack::Rustls, 49),
+    ];
+    for (stack, refusal) in stacks {
+        for version in Version::BOTH {
+            let offer = || {
+                let mut offer = Offer::new(stack, &[version], server.clone());
+                let name = format!("only.{DOMAIN}");
+                offer.strict = Some(Strict { name, refusal });
+                offer
+            };
+            let sure = |want: Want| {
+                if refusal == 112 {
+                    want
+                } else {
+                    want.medium()
+                        .because("the stack has an alert of its own for this")
+                }
+            };
+            let want = sure(by_target("sni_unknown", refusal));
+            cases.push(Case::new("target does not know the name", offer(), want));
+            let case = match stack {
+                Stack::OpenSsl | Stack::Java | Stack::GnuTls => {
+                    let expect = Expect::Nothing(
+                        Some(200),
+                        "without a name, this server takes its default certificate",
+                    );
+                    Case::new("target wants a name, we send none", offer(), expect)
+                }
+                _ => {
+                    let want = sure(by_target("sni_missing", refusal));
+                    Case::new("target wants a name, we send none", offer(), want)
+                }
+            };
+            cases.push(case.tls(json!({"sni": "off"})));
+        }
+    }
+    cases
+}
+
+fn protocols(peers: &Peers) -> Vec<Case> {
+    let server = peers.zoo.server(Fault::Good);
+    let mut cases = Vec::new();
+    for stack in Stack::SERVERS {
+        for version in Version::BOTH {
+            let mut offer = Offer::new(stack, &[version], server.clone());
+            offer.alpn = Some("http/1.1".to_owned());
+            let expect = by_target("no_shared_alpn", 120);
+            let mut case = Case::new("target has no h2, which gRPC needs", offer, expect);
+            case.scheme = "grpcs";
+            cases.push(case);
+            let offer = Offer::new(stack, &[version], server.clone());
+            let expect = want("no_shared_alpn")
+                .owner("target")
+                .owner("gateway")
+                .because("the target agreed to no protocol; the handshake itself was done");
+            let mut case = Case::new("target has no ALPN, which gRPC needs", offer, expect);
+            case.scheme = "grpcs";
+            cases.push(case);
+        }
+    }
+    cases
+}
