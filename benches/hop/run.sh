@@ -7,50 +7,20 @@
 #     benches/hop/run.sh [ROUNDS] [SECONDS]      SALLYPORT=path/to/sallyport
 #
 # Needs wrk, nginx, etcd, etcdctl, curl, taskset and at least two CPUs. Ends what it started, by process id.
-set -euo pipefail
+# shellcheck source=../measure.sh
+source "$(dirname "$0")/../measure.sh"
 
 rounds=${1:-3}
 seconds=${2:-5}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 sallyport=$(realpath "${SALLYPORT:-$root/target/release/sallyport}")
-dir=$(mktemp -d)
-started=()
-base=$((20000 + RANDOM % 20000))
 backend=$base etcd=$((base + 1)) peer=$((base + 2)) together=$((base + 3)) apart=$((base + 4)) hop=$((base + 5))
 
-finish() {
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$dir"
-}
-trap finish EXIT
-
-fail() {
-    echo "run.sh: $*" >&2
-    for log in "$dir"/*.log; do [ -s "$log" ] && { echo "--- $log" >&2; tail -5 "$log" >&2; }; done
-    exit 1
-}
-
-for tool in wrk nginx etcd etcdctl curl taskset "$sallyport"; do
-    command -v "$tool" >/dev/null || fail "$tool is missing"
-done
+need wrk nginx etcd etcdctl curl taskset "$sallyport"
 cd "$dir"
 
-small=$(printf 'x%.0s' $(seq 200))
-chmod 711 "$dir" # nginx reads as another user
 mkdir www && head -c 1000000 /dev/zero >www/large
-cat >backend.conf <<CONF
-daemon off; error_log stderr error; events { worker_connections 4096; } worker_processes 1; pid $dir/backend.pid;
-http {
-    access_log off; keepalive_requests 100000000; sendfile on; client_body_temp_path $dir/b1; proxy_temp_path $dir/b2;
-    fastcgi_temp_path $dir/b3; uwsgi_temp_path $dir/b4; scgi_temp_path $dir/b5;
-    server {
-        listen 127.0.0.1:$backend reuseport; root $dir/www;
-        location = /small { default_type text/plain; return 200 "$small"; }
-    }
-}
-CONF
-taskset -c 1 nginx -p "$dir" -c "$dir/backend.conf" 2>backend.log & started+=($!)
+backend "$backend" "location = /large { root $dir/www; }"
 taskset -c 1 etcd --data-dir etcd --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \
     --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
     --initial-cluster "default=http://127.0.0.1:$peer" --log-level error >etcd.log 2>&1 & started+=($!)
@@ -81,29 +51,24 @@ apart_pids="$apart_pids $pid"
 for port in $together $apart; do
     for _ in $(seq 100); do
         answer=$(curl -s "http://127.0.0.1:$port/small" || true)
-        [ "$answer" = "$small" ] && continue 2
+        [ "$answer" = "$body" ] && continue 2
         sleep 0.1
     done
     fail "port $port answers: $answer"
 done
 
-ticks() { local pid; for pid in "$@"; do awk '{print $14 + $15}' "/proc/$pid/stat"; done | awk '{s += $1} END {print s}'; }
-
 measure() { # CASE WAY ROUND
     local port=$together pids=$together_pids connections=64
     [ "$2" = apart ] && port=$apart pids=$apart_pids
     [ "$1" = large ] && connections=16
-    local before done_ used
+    local before steal_before done_
     # shellcheck disable=SC2086
-    before=$(ticks $pids)
+    before=$(ticks $pids) steal_before=$(stolen)
     taskset -c 1 wrk -t1 -c$connections -d"${seconds}s" "http://127.0.0.1:$port/$1" >wrk.out
     ! grep -E 'Non-2xx|Socket errors' wrk.out || fail "$1 $2: requests failed"
     done_=$(awk '/requests in/{print $1}' wrk.out)
     # shellcheck disable=SC2086
-    used=$(($(ticks $pids) - before))
-    [ "${done_:-0}" -gt 0 ] && [ "$used" -gt 0 ] || fail "$1 $2: nothing was done"
-    awk -v c="$1" -v w="$2" -v r="$3" -v n="$done_" -v t="$used" -v hz="$(getconf CLK_TCK)" -v d="$seconds" \
-        'BEGIN{printf "%-6s %-9s round %s: %8d done, %8.0f/s, cpu %5.2f s, %8.0f per cpu-second\n", c, w, r, n, n/d, t/hz, n*hz/t}' | tee -a results
+    note "$1" "$2" "$3" "$done_" $(($(ticks $pids) - before)) $(($(stolen) - steal_before)) "$seconds"
 }
 
 for round in $(seq "$rounds"); do
@@ -113,19 +78,7 @@ for round in $(seq "$rounds"); do
 done
 
 echo
-awk '
-    { c = $1; w = $2; v = $(NF-2); n[c,w]++; a[c,w,n[c,w]] = v }
-    function median(c, w,   i, j, t, k) {
-        k = n[c,w]
-        for (i = 1; i <= k; i++) b[i] = a[c,w,i]
-        for (i = 1; i <= k; i++) for (j = i + 1; j <= k; j++) if (b[j] < b[i]) { t = b[i]; b[i] = b[j]; b[j] = t }
-        return k % 2 ? b[(k+1)/2] : (b[k/2] + b[k/2+1]) / 2
-    }
-    END {
-        print "per cpu-second   together      apart   apart costs, us of CPU a request more"
-        split("small large", cases, " ")
-        for (i = 1; i <= 2; i++) {
-            t = median(cases[i], "together"); p = median(cases[i], "apart")
-            printf "%-14s %10.0f %10.0f %12.1f\n", cases[i], t, p, 1e6/p - 1e6/t
-        }
-    }' results
+echo 'per cpu-second   together      apart   apart costs, us of CPU a request more'
+for case in small large; do
+    echo "$case $(median $case together) $(median $case apart)"
+done | awk '{ printf "%-14s %10.0f %10.0f %12.1f\n", $1, $2, $4, 1e6/$4 - 1e6/$2 }'

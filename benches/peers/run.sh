@@ -8,61 +8,26 @@
 #     benches/peers/run.sh [ROUNDS] [SECONDS]      SALLYPORT=path/to/sallyport HANDSHAKES=path/to/handshakes
 #
 # Needs wrk, h2load, nginx, openssl, curl, taskset and at least two CPUs. Ends what it started, by process id.
-set -euo pipefail
+# shellcheck source=../measure.sh
+source "$(dirname "$0")/../measure.sh"
 
 rounds=${1:-3}
 seconds=${2:-5}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 sallyport=${SALLYPORT:-$root/target/release/sallyport}
 handshakes=${HANDSHAKES:-$root/target/release/handshakes}
-dir=$(mktemp -d)
-started=()
-base=$((20000 + RANDOM % 20000))
 backend=$base nginx_port=$((base + 1)) nginx_mtls=$((base + 2))
 sallyport_port=$((base + 3)) admin=$((base + 4)) metrics=$((base + 5))
 key=bench-key-for-one-run-$RANDOM$RANDOM
 
-finish() {
-    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
-    rm -rf "$dir"
-}
-trap finish EXIT
-
-fail() {
-    echo "run.sh: $*" >&2
-    for log in "$dir"/*.log; do [ -s "$log" ] && { echo "--- $log" >&2; tail -5 "$log" >&2; }; done
-    exit 1
-}
-
-for tool in wrk h2load nginx openssl curl taskset "$sallyport" "$handshakes"; do
-    command -v "$tool" >/dev/null || fail "$tool is missing"
-done
+need wrk h2load nginx openssl curl taskset "$sallyport" "$handshakes"
 
 # Certificates: a CA, localhost's, a client's.
-issue() { # NAME SUBJECT EXTENSIONS
-    openssl ecparam -name prime256v1 -genkey -noout -out "$dir/$1.key"
-    openssl req -new -key "$dir/$1.key" -subj "/CN=$2" -out "$dir/$1.csr"
-    printf '%b' "$3" >"$dir/$1.ext"
-    openssl x509 -req -in "$dir/$1.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 2 \
-        -extfile "$dir/$1.ext" -out "$dir/$1.crt" 2>/dev/null
-}
-openssl ecparam -name prime256v1 -genkey -noout -out "$dir/ca.key"
-openssl req -x509 -new -key "$dir/ca.key" -subj /CN=bench-ca -days 2 -out "$dir/ca.crt"
+make_ca
 issue server localhost 'subjectAltName=DNS:localhost,DNS:mtls.test\nextendedKeyUsage=serverAuth\n'
 issue client client 'subjectAltName=DNS:client\nextendedKeyUsage=clientAuth\n'
 
-# The backend: 200 bytes.
-body=$(printf 'x%.0s' $(seq 200))
 common="daemon off; error_log stderr error; events { worker_connections 4096; }"
-cat >"$dir/backend.conf" <<CONF
-$common worker_processes 1; pid $dir/backend.pid;
-http {
-    access_log off; keepalive_requests 100000000; client_body_temp_path $dir/b1; proxy_temp_path $dir/b2;
-    fastcgi_temp_path $dir/b3; uwsgi_temp_path $dir/b4; scgi_temp_path $dir/b5;
-    server { listen 127.0.0.1:$backend reuseport; location / { default_type text/plain; return 200 "$body"; } }
-}
-CONF
 tls="ssl_certificate $dir/server.crt; ssl_certificate_key $dir/server.key; ssl_protocols TLSv1.3;
         ssl_session_cache off; ssl_session_tickets on;
         location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection '';
@@ -83,32 +48,18 @@ http {
 }
 CONF
 
-await() { # URL
-    for _ in $(seq 100); do
-        curl -sk -o "$dir/answer" "$1" && return
-        sleep 0.1
-    done
-    fail "$1 does not answer"
-}
-taskset -c 1 nginx -p "$dir" -c "$dir/backend.conf" 2>"$dir/backend.log" & started+=($!)
+backend "$backend"
 taskset -c 0 nginx -p "$dir" -c "$dir/nginx.conf" 2>"$dir/nginx.log" & nginx_pid=$!; started+=("$nginx_pid")
 taskset -c 0 "$sallyport" serve --store "embedded:$dir/store" --data-dir "$dir/data" --http off \
     --https 127.0.0.1:$sallyport_port --admin 127.0.0.1:$admin --metrics 127.0.0.1:$metrics --hop off \
     --admin-key "$key" --threads 1 --access-log off --log-level warn \
     >"$dir/sallyport.log" 2>&1 & sallyport_pid=$!; started+=("$sallyport_pid")
-await "http://127.0.0.1:$backend/"
 await "https://127.0.0.1:$nginx_port/"
 await "http://127.0.0.1:$metrics/status/ready"
 nginx_worker=$(pgrep -P "$nginx_pid" | head -1)
 
-put() { # RESOURCE, the object on standard input
-    local code
-    code=$(curl -s -o "$dir/answer" -w '%{http_code}' -X PUT -H "X-API-KEY: $key" --data-binary @- \
-        "http://127.0.0.1:$admin/apisix/admin/$1")
-    [[ $code == 20* ]] || fail "PUT $1: $code $(cat "$dir/answer")"
-}
-crt=$(awk '{printf "%s\\n", $0}' "$dir/server.crt") pem=$(awk '{printf "%s\\n", $0}' "$dir/server.key")
-ca=$(awk '{printf "%s\\n", $0}' "$dir/ca.crt")
+put() { put_object "$admin" "$1" "$key"; }
+crt=$(in_json "$dir/server.crt") pem=$(in_json "$dir/server.key") ca=$(in_json "$dir/ca.crt")
 put upstreams/1 <<<"{\"type\":\"roundrobin\",\"nodes\":{\"127.0.0.1:$backend\":1}}"
 put routes/1 <<<'{"uri":"/*","upstream_id":"1"}'
 put ssls/1 <<<"{\"sni\":\"localhost\",\"cert\":\"$crt\",\"key\":\"$pem\",\"ssl_protocols\":[\"TLSv1.3\"]}"
@@ -119,9 +70,6 @@ for port in $nginx_port $sallyport_port; do
     answer=$(curl -s --cacert "$dir/ca.crt" "https://localhost:$port/" || true)
     [ "$answer" = "$body" ] || fail "port $port answers: $answer"
 done
-
-ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
-stolen() { awk '/^cpu /{print $9}' /proc/stat; }
 
 # Prints how many requests or handshakes were done.
 load() { # CASE PORT MTLS_PORT
@@ -140,11 +88,7 @@ measure() { # CASE PEER ROUND
     local ticks_before steal_before done_
     ticks_before=$(ticks "$pid") steal_before=$(stolen)
     done_=$(load "$1" "$port" "$mtls") || fail "$1 against $2 failed"
-    local used=$(($(ticks "$pid") - ticks_before)) steal=$(($(stolen) - steal_before))
-    [ "${done_:-0}" -gt 0 ] && [ "$used" -gt 0 ] || fail "$1 against $2: nothing was done"
-    awk -v c="$1" -v p="$2" -v r="$3" -v n="$done_" -v t="$used" -v s="$steal" -v hz="$(getconf CLK_TCK)" -v d="$seconds" \
-        'BEGIN{printf "%-5s %-9s round %s: %8d done, %8.0f/s, cpu %5.2f s, steal %4.2f s, %8.0f per cpu-second\n",
-            c, p, r, n, n/d, t/hz, s/hz, n*hz/t}' | tee -a "$dir/results"
+    note "$1" "$2" "$3" "$done_" $(($(ticks "$pid") - ticks_before)) $(($(stolen) - steal_before)) "$seconds"
 }
 
 for round in $(seq "$rounds"); do
@@ -156,21 +100,8 @@ for round in $(seq "$rounds"); do
 done
 
 echo
-awk '
-    { c = $1; p = $2; v = $(NF-2); n[c,p]++; a[c,p,n[c,p]] = v }
-    function median(c, p,   i, j, t, k) {
-        k = n[c,p]
-        for (i = 1; i <= k; i++) b[i] = a[c,p,i]
-        for (i = 1; i <= k; i++) for (j = i + 1; j <= k; j++) if (b[j] < b[i]) { t = b[i]; b[i] = b[j]; b[j] = t }
-        best = b[k]
-        return k % 2 ? b[(k+1)/2] : (b[k/2] + b[k/2+1]) / 2
-    }
-    END {
-        split("h1 h2 mtls", cases, " "); split("0.9 1.0 3.0", targets, " ")
-        print "per cpu-second   nginx median (best)   sallyport median (best)   ratio of medians (of bests)   target"
-        for (i = 1; i <= 3; i++) {
-            c = cases[i]
-            mn = median(c, "nginx"); bn = best; ms = median(c, "sallyport"); bs = best
-            printf "%-16s %10.0f (%.0f) %17.0f (%.0f) %17.2f (%.2f) %20s\n", c, mn, bn, ms, bs, ms/mn, bs/bn, targets[i]
-        }
-    }' "$dir/results"
+echo 'per cpu-second   nginx median (best)   sallyport median (best)   ratio of medians (of bests)   target'
+for row in "h1 0.9" "h2 1.0" "mtls 3.0"; do
+    read -r case target <<<"$row"
+    echo "$case $(median "$case" nginx) $(median "$case" sallyport) $target"
+done | awk '{ printf "%-16s %10.0f (%.0f) %17.0f (%.0f) %17.2f (%.2f) %20s\n", $1, $2, $3, $4, $5, $4/$2, $5/$3, $6 }'

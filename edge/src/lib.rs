@@ -32,6 +32,7 @@ pub mod http1;
 pub mod limits;
 pub mod metrics;
 pub mod node;
+pub mod probe;
 pub mod processor;
 pub mod router;
 pub mod status;

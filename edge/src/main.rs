@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use edge::cli::serve::ServeArgs;
-use edge::cli::{Cli, Command, ServeConfig, objects, pki, status, validate};
+use edge::cli::{Cli, Command, ServeConfig, diagnose, objects, pki, status, validate};
+use edge::cli::{Cli, Command, ServeConfig, explain, objects, pki, status, validate};
 use edge::node::{Node, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -31,8 +32,10 @@ fn main() -> ExitCode {
         Command::Delete(args) => finished(objects::run_delete(&args)),
         Command::Diff(args) => finished(objects::run_diff(&args)),
         Command::Validate(args) => finished(validate::run(&args)),
+        Command::Explain(args) => finished(explain::run(&args)),
         Command::Pki(args) => finished(pki::run(&args)),
         Command::Status(args) => finished(status::run(&args)),
+        Command::Diagnose(args) => finished(diagnose::run(&args)),
     }
 }
 

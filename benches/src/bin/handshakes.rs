@@ -3,6 +3,8 @@
 //! exchange.
 //!
 //!     handshakes ADDRESS NAME CA.crt CLIENT.crt CLIENT.key SECONDS CONNECTIONS
+//!
+//! With `none` for CLIENT.crt and CLIENT.key it shows no certificate, and being refused is what it counts.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,6 +25,8 @@ struct Load {
     request: Vec<u8>,
     config: Arc<ClientConfig>,
     until: Instant,
+    /// The server is to refuse.
+    to_fail: bool,
 }
 
 fn main() -> Result<()> {
@@ -36,6 +40,7 @@ fn main() -> Result<()> {
         request: format!("GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")
             .into_bytes(),
         config: config(ca, cert, key)?,
+        to_fail: cert == "none",
         until: Instant::now() + Duration::from_secs(seconds.parse().context("SECONDS")?),
     });
     let threads: Vec<_> = (0..connections.parse().context("CONNECTIONS")?)
@@ -67,14 +72,18 @@ fn config(ca: &str, cert: &str, key: &str) -> Result<Arc<ClientConfig>> {
     };
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).context("CA.crt")?)?;
-    let chain = CertificateDer::pem_file_iter(cert)
-        .context("CLIENT.crt")?
-        .collect::<Result<_, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(key).context("CLIENT.key")?;
-    let mut config = ClientConfig::builder_with_provider(provider.into())
+    let builder = ClientConfig::builder_with_provider(provider.into())
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)?;
+        .with_root_certificates(roots);
+    let mut config = if cert == "none" {
+        builder.with_no_client_auth()
+    } else {
+        let chain = CertificateDer::pem_file_iter(cert)
+            .context("CLIENT.crt")?
+            .collect::<Result<_, _>>()?;
+        let key = PrivateKeyDer::from_pem_file(key).context("CLIENT.key")?;
+        builder.with_client_auth_cert(chain, key)?
+    };
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -87,6 +96,7 @@ impl Load {
         while Instant::now() < self.until && failed < 100 {
             match self.once() {
                 Ok(()) => done += 1,
+                Err(error) if self.to_fail && is_refusal(&error) => done += 1,
                 Err(error) => {
                     failed += 1;
                     why.get_or_insert(error);
@@ -113,4 +123,13 @@ impl Load {
         }
         Ok(())
     }
+}
+
+/// The server ended the handshake with an alert.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref)
+        .and_then(|inner| inner.downcast_ref())
+        .is_some_and(|tls| matches!(tls, rustls::Error::AlertReceived(_)))
 }

@@ -5,10 +5,12 @@
 mod cause;
 mod cert_fault;
 pub mod evidence;
+pub mod explain;
 pub mod finding;
 pub mod number;
 pub mod record;
 pub mod rules;
+mod words;
 
 pub use cause::Cause;
 pub use cert_fault::CertFault;

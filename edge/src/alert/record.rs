@@ -2,6 +2,7 @@
 //! the record's JSON; texts are made when somebody reads. The ring of `failures` holds them.
 
 mod bound;
+mod seen;
 mod view;
 
 use std::time::SystemTime;

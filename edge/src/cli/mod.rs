@@ -3,6 +3,8 @@
 
 pub mod client;
 pub mod config;
+pub mod diagnose;
+pub mod explain;
 pub mod files;
 pub mod hop;
 pub mod objects;
@@ -44,8 +46,12 @@ pub enum Command {
     Diff(objects::DiffArgs),
     /// Check the objects of a file; needs no server
     Validate(validate::ValidateArgs),
+    /// Say what a TLS error or an alert number means; needs no server
+    Explain(explain::ExplainArgs),
     /// Make the certificates of the hop between routers and processors
     Pki(pki::PkiArgs),
     /// Applied revision, objects, rejected objects
     Status(status::StatusArgs),
+    /// Probe a TLS server and say what is wrong with it
+    Diagnose(Box<diagnose::DiagnoseArgs>),
 }

@@ -132,7 +132,7 @@ fn refusal_table(nodes: &[&Value]) -> Vec<String> {
 }
 
 /// Columns as wide as they need be, after an empty line; nothing without rows.
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<String> {
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }

@@ -69,10 +69,9 @@ pub fn client_hello(offer: &Offer, random: &[u8; 32], session: &[u8; 32]) -> Vec
     // One compression method: none.
     body.extend_from_slice(&[1, 0]);
     if !offer.bare {
-        let so_far = 4 + body.len();
         length16(&mut body, |out| {
             extensions(out, offer, modern);
-            pad(out, offer.pad_to.saturating_sub(so_far + 2));
+            pad(out, offer.pad_to.saturating_sub(4));
         });
     }
     let mut message = vec![1];
@@ -151,7 +150,7 @@ fn share(out: &mut Vec<u8>, group: u16) {
     }
 }
 
-/// Padding, so that the extensions become `wanted` bytes.
+/// Padding, so that the message's body, of which `out` is all so far, becomes `wanted` bytes.
 fn pad(out: &mut Vec<u8>, wanted: usize) {
     if out.len() < wanted {
         let zeros = wanted.saturating_sub(out.len() + 4);

@@ -29,3 +29,4 @@ pub use linger::{dismiss, refuse};
 pub use server::{ClientCert, ServerTls, TlsFacts};
 pub use stream::Stream;
 pub use suites::cipher_name;
+pub(crate) use suites::{provider as policy_provider, versions as policy_versions};

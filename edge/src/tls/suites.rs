@@ -5,7 +5,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
 /// `all` with the suites of `wanted`, in its order; with all if that is empty.
-pub(super) fn provider(all: &CryptoProvider, wanted: &[CipherSuite]) -> CryptoProvider {
+pub(crate) fn provider(all: &CryptoProvider, wanted: &[CipherSuite]) -> CryptoProvider {
     let mut provider = all.clone();
     if !wanted.is_empty() {
         provider.cipher_suites = wanted
@@ -17,7 +17,7 @@ pub(super) fn provider(all: &CryptoProvider, wanted: &[CipherSuite]) -> CryptoPr
 }
 
 /// The versions asked for that a suite is left for.
-pub(super) fn versions(
+pub(crate) fn versions(
     wanted: Protocols,
     suites: &[SupportedCipherSuite],
 ) -> Vec<&'static SupportedProtocolVersion> {
