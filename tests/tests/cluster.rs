@@ -33,7 +33,10 @@ mod cluster {
     mod etcd_live;
     mod exemption;
     mod layout;
+    mod matrix_control;
+    mod matrix_fakes;
     mod matrix_hellos;
+    mod matrix_internal;
     mod matrix_northbound;
     mod matrix_southbound;
     mod membership;

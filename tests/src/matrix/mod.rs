@@ -6,6 +6,7 @@ pub mod client;
 pub mod driver;
 pub mod fake;
 pub mod program;
+pub mod quic;
 pub mod relay;
 pub mod run;
 pub mod rustls_peer;

@@ -27,7 +27,8 @@ use crate::pki::Identity;
 /// How long either side may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-fn provider() -> Arc<CryptoProvider> {
+/// The one that Sallyport has too.
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -42,11 +43,21 @@ fn versions(of: &[Version]) -> Vec<&'static SupportedProtocolVersion> {
 }
 
 fn roots(file: &std::path::Path) -> RootCertStore {
+    roots_of(&std::fs::read(file).expect("a CA file of ours"))
+}
+
+/// The CAs in this PEM.
+pub fn roots_of(pem: &[u8]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    for cert in CertificateDer::pem_file_iter(file).expect("a CA file of ours") {
+    for cert in CertificateDer::pem_slice_iter(pem) {
         roots.add(cert.expect("our PEM")).expect("our CA");
     }
     roots
+}
+
+/// A verifier that believes every server, but checks that it has its key.
+pub fn anyone() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Anyone(provider()))
 }
 
 /// Chain and key, whether they belong together or not.
@@ -68,7 +79,7 @@ pub async fn dial(dial: &Dial, port: u16) -> Said {
     } else {
         builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider())))
+            .with_custom_certificate_verifier(anyone())
     };
     let mut config = match &dial.identity {
         None => builder.with_no_client_auth(),
@@ -110,7 +121,7 @@ pub async fn dial_with_wrong_key(
         .with_protocol_versions(&versions(&[version]))
         .expect("versions of the provider")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider())))
+        .with_custom_certificate_verifier(anyone())
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown(chain, key))));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let exchange = tokio::time::timeout(PATIENCE, ask(config, name.to_owned(), port, name)).await;

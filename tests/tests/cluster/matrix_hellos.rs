@@ -5,7 +5,7 @@ use cluster_tests::etcd::Etcd;
 use cluster_tests::matrix::client::Dial;
 use cluster_tests::matrix::relay::Relay;
 use cluster_tests::matrix::rustls_peer;
-use cluster_tests::matrix::table::judge;
+use cluster_tests::matrix::table::{Besides, Row, judge};
 use cluster_tests::matrix::want::{Want, want};
 use cluster_tests::matrix::zoo::Fault;
 use cluster_tests::matrix::{Stack, Version};
@@ -50,7 +50,13 @@ async fn matrix_northbound_hellos() {
     let mut rows = stage.run(cases).await;
     rows.extend(wrong_keys(&stage).await);
     rows.push(without_material(&stage, &etcd).await);
-    judge("Northbound: hellos, names and doors", &stage.node, &rows, 0).await;
+    judge(
+        "Northbound: hellos, names and doors",
+        &stage.node,
+        &rows,
+        Besides::Nothing,
+    )
+    .await;
 }
 
 /// Below what we speak, and each of ours where only the other is allowed.
@@ -241,7 +247,7 @@ fn doors(stage: &Stage) -> Vec<Case> {
 }
 
 /// A client that shows a good certificate and signs with another key.
-async fn wrong_keys(stage: &Stage) -> Vec<cluster_tests::matrix::table::Row> {
+async fn wrong_keys(stage: &Stage) -> Vec<Row> {
     let (chain, key) = (
         stage.peers.zoo.client(Fault::Good),
         stage.peers.zoo.client(Fault::Expired),
@@ -263,7 +269,7 @@ async fn wrong_keys(stage: &Stage) -> Vec<cluster_tests::matrix::table::Row> {
 }
 
 /// An object that was written past the Admin API and cannot be served: its name is closed.
-async fn without_material(stage: &Stage, etcd: &Etcd) -> cluster_tests::matrix::table::Row {
+async fn without_material(stage: &Stage, etcd: &Etcd) -> Row {
     let mut object = ssl(
         &host("broken"),
         &stage.peers.zoo.server(Fault::Good).identity,

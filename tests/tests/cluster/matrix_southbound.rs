@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cluster_tests::http1;
 use cluster_tests::matrix::run::{Peers, side_by_side};
 use cluster_tests::matrix::server::{Offer, Server, Strict};
-use cluster_tests::matrix::table::{Key, Reply, Row, judge};
+use cluster_tests::matrix::table::{Besides, Key, Reply, Row, judge};
 use cluster_tests::matrix::want::{Expect, Want, want};
 use cluster_tests::matrix::zoo::{DOMAIN, Fault, Pair};
 use cluster_tests::matrix::{Stack, Version};
@@ -45,7 +45,15 @@ impl Case {
     /// Starts the target, routes to it, asks once. The target is kept: its end must not be taken for its answer.
     async fn run(self, id: String, node: Arc<Node>, peers: Arc<Peers>) -> (Row, Server) {
         let mut server = self.offer.start(&peers, peers.zoo.dir()).await;
-        let reply = ask(&node, &peers, &id, server.port(), &self).await;
+        let asked = Ask {
+            id: &id,
+            port: server.port(),
+            tls: &self.tls,
+            host: &self.host,
+            scheme: self.scheme,
+            root: peers.zoo.root(),
+        };
+        let reply = ask(&node, &asked).await;
         let versions = self.offer.versions.iter().map(|version| version.number());
         let row = Row {
             case: self.name,
@@ -65,22 +73,35 @@ impl Case {
     }
 }
 
-async fn ask(node: &Node, peers: &Peers, id: &str, port: u16, case: &Case) -> Reply {
-    let mut tls = case.tls.clone();
-    tls["ca_certs"] = json!([peers.zoo.root()]);
+/// One request that needs a handshake with a target.
+pub(super) struct Ask<'a> {
+    /// Of the route to be made.
+    pub(super) id: &'a str,
+    pub(super) port: u16,
+    /// `upstream.tls` without CAs.
+    pub(super) tls: &'a Value,
+    /// Host and server name.
+    pub(super) host: &'a str,
+    pub(super) scheme: &'a str,
+    /// CA that the target is verified with, PEM.
+    pub(super) root: &'a str,
+}
+
+/// Makes the route, asks once, gives what the client saw.
+pub(super) async fn ask(node: &Node, asked: &Ask<'_>) -> Reply {
+    let mut tls = asked.tls.clone();
+    tls["ca_certs"] = json!([asked.root]);
+    let target = format!("127.0.0.1:{}", asked.port);
     let upstream = json!({
-        "type": "roundrobin", "scheme": case.scheme, "nodes": {format!("127.0.0.1:{port}"): 1},
-        "pass_host": "rewrite", "upstream_host": case.host, "tls": tls, "retries": 0,
+        "type": "roundrobin", "scheme": asked.scheme, "nodes": {target: 1},
+        "pass_host": "rewrite", "upstream_host": asked.host, "tls": tls, "retries": 0,
     });
-    let path = format!("/{id}");
-    node.put(
-        &format!("routes/{id}"),
-        &json!({"uri": path, "upstream": upstream}),
-    )
-    .await;
+    let path = format!("/{}", asked.id);
+    let object = json!({"uri": path, "upstream": upstream});
+    node.put(&format!("routes/{}", asked.id), &object).await;
     let reply = http1::get(node.http, "client.test", &path)
         .await
-        .unwrap_or_else(|error| panic!("{id}: {error}"));
+        .unwrap_or_else(|error| panic!("{}: {error}", asked.id));
     let (code, reason) = if reply.text().starts_with("{\"error_msg\"") {
         (reply.fault_code(), reply.reason())
     } else {
@@ -106,7 +127,7 @@ async fn run(title: &str, cases: Vec<Case>, peers: Arc<Peers>) {
     });
     let done = side_by_side(jobs.collect()).await;
     let (rows, servers): (Vec<_>, Vec<_>) = done.into_iter().unzip();
-    judge(title, &node, &rows, 0).await;
+    judge(title, &node, &rows, Besides::Nothing).await;
     drop(servers);
 }
 
@@ -163,6 +184,10 @@ async fn matrix_southbound_certificates_of_targets() {
     for fault in FAULTS {
         let pair = zoo.server(fault);
         for stack in Stack::SERVERS {
+            // Java's key store does not take such a chain.
+            if (stack, fault) == (Stack::Java, Fault::Disordered) {
+                continue;
+            }
             for version in Version::BOTH {
                 let offer = Offer::new(stack, &[version], pair.clone());
                 let name = format!("target's certificate {}", fault.name());
