@@ -28,7 +28,11 @@ uses 'crate::(processor|node|cli)\b' edge/src/router | rule 'router meets the pr
 uses 'crate::(router|node|cli)\b' edge/src/processor | rule 'processor meets the router at hop only:'
 uses 'crate::(router|node|cli)\b' edge/src/hop | rule 'hop is below the router:'
 uses 'crate::(router|processor|hop|node|cli)\b' edge/src/tls edge/src/http1 | rule 'tls and http1 are below the roles:'
-uses 'crate::(router|processor|hop|tls|http1|node|cli|access_log|status|drain)\b' edge/src/alert |
+uses 'crate::(router|processor|hop|http1|node|cli|access_log|status)\b' edge/src/probe |
+    rule 'probe is above tls and alert, and below the roles:'
+uses 'crate::probe\b' edge/src/tls edge/src/http1 edge/src/alert edge/src/handshake edge/src/router edge/src/hop |
+    rule 'probe is for the processor, node and cli:'
+uses 'crate::(router|processor|hop|tls|http1|probe|node|cli|access_log|status|drain)\b' edge/src/alert |
     rule 'alert imports leaves only:'
 uses 'crate::(router|processor|hop|tls|http1|node|cli|access_log|status)\b' \
     edge/src/fault.rs edge/src/limits.rs edge/src/drain.rs edge/src/deadline.rs edge/src/body.rs edge/src/metrics |

@@ -3,6 +3,7 @@
 //! Made by [`Snapshot::apply`] in `sync`; read through `ArcSwap` by every data-plane thread.
 
 mod apply;
+mod excerpt;
 mod held;
 mod names;
 mod paths;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use crate::object::{Kind, Object, Route, Service, Ssl, Timeouts, Upstream};
 use crate::rejection::{Closes, Rejection};
+pub use excerpt::Excerpt;
 use held::{Held, object};
 
 /// A change to one key.
@@ -115,7 +117,17 @@ impl Snapshot {
     /// all that did not change; each touched name, host and path is re-indexed once, however many changes touch it.
     #[must_use]
     pub fn apply(&self, revision: u64, changes: Vec<Change>) -> Self {
-        apply::apply(self, revision, changes)
+        apply::apply(self, revision, changes, |_, _| {})
+    }
+
+    /// [`Self::apply`] for `changes` in the order in which the store made them; and of each route version that they
+    /// replace or remove, those too that came with an earlier one of them, an excerpt as it stood last.
+    #[must_use]
+    pub fn apply_in_order(&self, revision: u64, changes: Vec<Change>) -> (Self, Vec<Excerpt>) {
+        let mut replaced = Vec::new();
+        let keep = |before: &Self, id: &str| replaced.extend(Excerpt::of(before, id));
+        let new = apply::apply(self, revision, changes, keep);
+        (new, replaced)
     }
 
     /// The store revision this is the whole of; 0 before the first.

@@ -928,3 +928,122 @@ async fn nodes_with_their_lag_and_state() {
         "rejected": [{"key": "ssls/1", "revision": 1, "field": "cert", "reason": "no"}]});
     assert_eq!(view["list"][1], expected);
 }
+
+#[tokio::test]
+async fn certificates_in_use_and_what_is_wrong_with_them() {
+    let server = Server::start().await;
+    let (cert, key) = certificate("a.test");
+    server.serve(
+        "1",
+        &json!({"snis": ["a.test", "b.test"], "cert": cert, "key": key}),
+    );
+    let view = server.send("GET", "/v1/certs", None).await;
+    assert_eq!(view.status, 200);
+    assert!(!view.text().contains("PRIVATE") && !view.text().contains("BEGIN"));
+    let view = view.json();
+    assert_eq!(view["total"], 1);
+    let row = &view["list"][0];
+    for (field, value) in [
+        ("kind", json!("server")),
+        ("id", json!("ssls/1")),
+        ("field", json!("cert")),
+        ("names", json!(["a.test", "b.test"])),
+        ("namesTotal", json!(2)),
+        ("certificatesTotal", json!(1)),
+        ("notAfter", json!("4096-01-01T00:00:00Z")),
+    ] {
+        assert_eq!(row[field], value, "{field}");
+    }
+    let info = &row["certInfo"][0];
+    assert_eq!(
+        (&info["isValid"], &info["version"]),
+        (&json!("Yes"), &json!(3))
+    );
+    assert_eq!(info["subjectAlternativeNames"], json!(["a.test"]));
+    let found: Vec<_> = row["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| {
+            (
+                f["finding"].as_str().unwrap(),
+                f["severity"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [("name_mismatch", "error"), ("self_signed", "warning")]
+    );
+    assert!(
+        row["findings"][0]["fix"]
+            .as_str()
+            .unwrap()
+            .contains("DNS:b.test")
+    );
+
+    let totals = [
+        ("kind=server", 1),
+        ("kind=ca", 0),
+        ("finding=name_mismatch", 1),
+        ("finding=expired", 0),
+        ("severity=error", 1),
+        ("finding=self_signed&severity=error", 0),
+        ("within=30d", 0),
+        ("within=1000000d", 1),
+    ];
+    for (query, total) in totals {
+        let reply = server
+            .send("GET", &format!("/v1/certs?{query}"), None)
+            .await;
+        assert_eq!(reply.json()["total"], total, "{query}");
+    }
+    for (query, why) in [
+        (
+            "foo=1",
+            "unknown argument \"foo\": /v1/certs takes finding, kind, page, page_size, severity, within",
+        ),
+        ("within=soon", "invalid argument within: \"soon\""),
+    ] {
+        let reply = server
+            .send("GET", &format!("/v1/certs?{query}"), None)
+            .await;
+        assert_eq!(
+            (reply.status, reply.json()),
+            (400, json!({"error_msg": why}))
+        );
+    }
+    for (key, status) in [
+        ("X-API-KEY: viewer-key-of-the-test", 200),
+        ("X-API-KEY: x", 401),
+        ("", 401),
+    ] {
+        assert_eq!(
+            server.raw("GET", "/v1/certs", &[key], b"").await.status,
+            status
+        );
+    }
+}
+
+#[tokio::test]
+async fn certificates_come_in_pages() {
+    let server = Server::start().await;
+    let (cert, key) = certificate("a.test");
+    for id in ["1", "2", "3", "4", "5"] {
+        server.serve(id, &json!({"sni": "a.test", "cert": cert, "key": key}));
+    }
+    // Filtered by what is found or not, pages are cut the same way.
+    for filter in ["", "&finding=self_signed"] {
+        for (page, expected) in [
+            (1, vec!["ssls/1", "ssls/2"]),
+            (3, vec!["ssls/5"]),
+            (4, vec![]),
+        ] {
+            let path = format!("/v1/certs?page={page}&page_size=2{filter}");
+            let view = server.send("GET", &path, None).await.json();
+            let list = view["list"].as_array().unwrap();
+            let ids: Vec<_> = list.iter().map(|row| row["id"].as_str().unwrap()).collect();
+            assert_eq!((view["total"].as_u64(), ids), (Some(5), expected), "{path}");
+        }
+    }
+}

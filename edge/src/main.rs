@@ -7,8 +7,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use edge::cli::serve::ServeArgs;
-use edge::cli::{Cli, Command, ServeConfig, diagnose, objects, pki, status, validate};
-use edge::cli::{Cli, Command, ServeConfig, explain, objects, pki, status, validate};
+use edge::cli::{Cli, Command, ServeConfig, diagnose, explain, objects, pki, status, validate};
 use edge::node::{Node, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

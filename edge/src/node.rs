@@ -153,8 +153,8 @@ impl Node {
             &drain,
         );
         if let Some(keys) = admin_keys {
-            let state =
-                pages::admin_state(&config, &live, &store, (keys, keyring), cluster.members());
+            let (keys, members) = ((keys, keyring), cluster.members());
+            let state = pages::admin_state(&config, &live, &store, keys, members, identity.clone());
             pages::serve_admin(admin, state, &drain);
         }
         go_on(live, work, metrics, identity);

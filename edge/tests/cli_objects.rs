@@ -53,6 +53,7 @@ impl Setup {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
             status: Arc::new(StoreStatus::default),
             members: tokio::sync::watch::channel([Arc::new(a_node())].into()).1,
+            certificates: Arc::new(control::certificate::inventory::NodeCertificates::default),
         };
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))

@@ -10,7 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-base-images}
 # Tells these from pulled ones: docker image ls --filter label=sallyport.made-from-debian
-label=sallyport.made-from-debian
+# With a value: older engines take no LABEL without one.
+label=sallyport.made-from-debian=true
 
 say() { printf '==> %s\n' "$*" >&2; }
 stop() { printf 'base-images.sh: %s\n' "$*" >&2; exit 1; }

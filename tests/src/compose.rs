@@ -84,13 +84,22 @@ impl Compose {
     pub async fn containers(&self, service: &str) -> Vec<Container> {
         let project = format!("label=com.docker.compose.project={}", self.project);
         let service_label = format!("label=com.docker.compose.service={service}");
-        let ids = docker(&["ps", "-q", "--filter", &project, "--filter", &service_label]).await;
-        let ids: Vec<&str> = ids.split_whitespace().collect();
-        if ids.is_empty() {
-            return Vec::new();
-        }
-        let facts = docker(&[&["inspect"][..], &ids].concat()).await;
-        let facts: Vec<Value> = serde_json::from_str(&facts).expect("docker inspect prints JSON");
+        let listing = ["ps", "-q", "--filter", &project, "--filter", &service_label];
+        let facts: Vec<Value> = loop {
+            let ids = docker(&listing).await;
+            let ids: Vec<&str> = ids.split_whitespace().collect();
+            if ids.is_empty() {
+                return Vec::new();
+            }
+            let args = [&["inspect"][..], &ids].concat();
+            let inspected = try_docker(&args).await;
+            // One may be removed between the two commands; the next listing does not have it.
+            if inspected.code == 0 {
+                break serde_json::from_str(&inspected.stdout).expect("docker inspect prints JSON");
+            }
+            let text = inspected.text().to_ascii_lowercase();
+            assert!(text.contains("no such object"), "docker {args:?}: {text}");
+        };
         let mut found: Vec<Container> = facts
             .into_iter()
             .filter_map(|facts| self.container(service, facts))
@@ -150,6 +159,11 @@ impl Drop for Compose {
 }
 
 impl Container {
+    /// Whether its health check says that it is ready.
+    pub fn is_healthy(&self) -> bool {
+        self.facts["State"]["Health"]["Status"] == "healthy"
+    }
+
     /// `docker ARGS... ID`; must succeed.
     pub async fn docker(&self, args: &[&str]) {
         docker(&[args, &[self.id.as_str()]].concat()).await;
@@ -181,10 +195,14 @@ impl Container {
     }
 }
 
-async fn docker(args: &[&str]) -> String {
+async fn try_docker(args: &[&str]) -> Said {
     let mut command = Command::new("docker");
     command.args(args);
-    let said = said(command).await;
+    said(command).await
+}
+
+async fn docker(args: &[&str]) -> String {
+    let said = try_docker(args).await;
     assert_eq!(said.code, 0, "docker {args:?}: {}", said.text());
     said.stdout
 }

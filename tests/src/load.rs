@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::http1::{Framing, Message, Wire};
 use crate::wait::eventually;
 
-/// Failures whose texts are kept.
+/// Failures whose texts are kept between two looks.
 const TEXTS: usize = 8;
 
 /// Deadline for every worker to end a request or a few: a dead processor's idle timeout and retries are in it.
@@ -132,7 +132,7 @@ pub struct Tally {
     pub again: u64,
     /// The longest a request took.
     pub slowest: Duration,
-    /// What the first failures were.
+    /// What the first failures were, since [`Load::look`] if that was called.
     pub texts: Vec<String>,
 }
 
@@ -161,6 +161,16 @@ impl Load {
     /// The figures so far.
     pub fn tally(&self) -> Tally {
         self.shared.tally.lock().expect("no holder panics").clone()
+    }
+
+    /// The figures so far; the next ones will have the texts of later failures only.
+    pub fn look(&self) -> Tally {
+        let mut tally = self.shared.tally.lock().expect("no holder panics");
+        let texts = std::mem::take(&mut tally.texts);
+        Tally {
+            texts,
+            ..tally.clone()
+        }
     }
 
     /// Failures so far.

@@ -28,6 +28,7 @@ mod cluster {
     mod cluster_store;
     mod cluster_tickets;
     mod compose;
+    mod diagnose;
     mod drain_and_change;
     mod etcd_away;
     mod etcd_live;

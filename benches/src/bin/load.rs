@@ -62,6 +62,7 @@ async fn read(endpoint: &str, revision: u64, count: usize) -> Result<()> {
         snapshot,
         status,
         follower,
+        ..
     } = control::sync::start(SyncOptions {
         data_dir: data.path().to_owned(),
         keyring: Keyring::default(),

@@ -7,13 +7,15 @@
 //! ```text
 //! serve ► auth ► request ► resource ┬► write ► object::read ► references ► store
 //!                                   └► listing ◄ store
-//!                        ► views (Snapshot, diff), nodes (Members), failures (gather ► every node's page)
+//!                        ► views (Snapshot, diff), nodes (Members), certs (certificate)
+//!                        ► failures (gather ► every node's page)
 //! ```
 //!
 //! A private key goes in and never comes out: it is sealed before it is stored and cut from every answer.
 
 mod answer;
 mod auth;
+mod certs;
 mod diff;
 mod failures;
 mod gather;
@@ -45,6 +47,7 @@ pub use keys::{AdminKeys, Secret};
 pub use references::references;
 pub use serve::serve;
 
+use crate::certificate::inventory::NodeCertificates;
 use crate::membership::Members;
 use crate::seal::Keyring;
 use crate::snapshot::Snapshot;
@@ -76,6 +79,8 @@ pub struct AdminState {
     pub status: Arc<dyn Fn() -> StoreStatus + Send + Sync>,
     /// The nodes, for `/v1/nodes`.
     pub members: Members,
+    /// What the node has besides the Snapshot, for `/v1/certs`. May read files: it is called off the runtime's threads.
+    pub certificates: Arc<dyn Fn() -> NodeCertificates + Send + Sync>,
 }
 
 impl fmt::Debug for AdminState {
@@ -91,6 +96,7 @@ pub fn router(state: AdminState) -> Router {
     let keys = state.keys.clone();
     let state = Arc::new(state);
     let own = Router::new()
+        .route("/v1/certs", get(certs::certs))
         .route("/v1/config", get(views::config))
         .route("/v1/nodes", get(nodes::nodes))
         .route("/v1/tls/failures", get(failures::failures))

@@ -44,6 +44,11 @@ impl Args {
             .map(|(_, v)| v.as_str())
     }
 
+    /// The names of all arguments.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// An argument that is a number.
     pub(super) fn number(&self, name: &str) -> Option<f64> {
         self.get(name)?

@@ -355,6 +355,7 @@ mod tests {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
             status: Arc::new(StoreStatus::default),
             members: tokio::sync::watch::channel(Arc::from([])).1,
+            certificates: Arc::new(crate::certificate::inventory::NodeCertificates::default),
         };
         let key = "upstreams/1";
         let value = Bytes::from_static(br#"{"nodes":{"127.0.0.1:80":1}}"#);

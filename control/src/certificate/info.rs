@@ -229,6 +229,16 @@ impl CertInfo {
         self.not_before <= now && now <= self.not_after
     }
 
+    /// SHA-256 of the whole subject, which tells names apart that are cut alike.
+    pub(super) const fn subject_hash(&self) -> &[u8; 32] {
+        &self.subject_hash
+    }
+
+    /// SHA-256 of the whole issuer.
+    pub(super) const fn issuer_hash(&self) -> &[u8; 32] {
+        &self.issuer_hash
+    }
+
     /// Whether `issuer` can have issued this certificate, by name and, where both state one, by key identifier.
     pub fn names_as_issuer(&self, issuer: &Self) -> bool {
         let contradicted = matches!((&self.authority_key_id, &issuer.subject_key_id),

@@ -1,17 +1,27 @@
-//! What certificates say, in words and numbers for people: one certificate ([`CertInfo`]), the names it is
-//! for ([`CertNames`]), what a list of them amounts
-//! to ([`chain`]). Pure: no I/O, no clock, and no decision about trust; the verifiers of the data plane make those.
-//! In the line: leaf of this crate; the views of `admin` and the TLS findings of `edge` call it, for certificates of
-//! the configuration and for those that a peer presents, so everything here is bounded in size.
+//! What certificates say and what is wrong with them, in words and numbers for people. Pure: no I/O, no clock, and no
+//! decision about trust; the verifiers of the data plane make those.
+//!
+//! * [`CertInfo`], [`CertNames`]: one certificate, and the names it is for;
+//! * [`chain`]: what a list of them amounts to;
+//! * [`inventory`]: every certificate in use, and where;
+//! * [`mod@assess`], [`finding`]: what is wrong with each.
+//!
+//! In the line: the first two are leaves, used by the TLS findings of `edge` for what a peer presents, so everything
+//! they keep is bounded in size; the others look at a Snapshot for the views of `admin`.
 
+mod advice;
 mod algorithm;
+pub mod assess;
 pub mod chain;
 mod distinguished_name;
+pub mod finding;
 mod info;
+pub mod inventory;
 mod names;
 #[cfg(test)]
 mod pki;
 
+pub use advice::time;
 pub use algorithm::KeyType;
 pub use info::{CertInfo, CertInfoError, Purposes};
 pub use names::{CertNames, Covered};

@@ -13,6 +13,8 @@ pub(super) struct Outline<'c> {
     pub public_key: &'c [u8],
     /// notAfter, unix seconds.
     pub not_after: i64,
+    /// Issuer and subject are the same name.
+    pub self_issued: bool,
 }
 
 const INTEGER: u8 = 0x02;
@@ -36,9 +38,9 @@ impl<'c> Outline<'c> {
         let body = element(body, VERSION).map_or(body, |(_, rest)| rest);
         let (_, body) = element(body, INTEGER)?;
         let (_, body) = element(body, SEQUENCE)?;
-        let (_, body) = element(body, SEQUENCE)?;
+        let (issuer, body) = element(body, SEQUENCE)?;
         let (validity, body) = element(body, SEQUENCE)?;
-        let (_, body) = element(body, SEQUENCE)?;
+        let (subject, body) = element(body, SEQUENCE)?;
         let (key_info, _) = element(body, SEQUENCE)?;
         let (_, _, not_after) = any(validity)?;
         let (tag, text, _) = any(not_after)?;
@@ -47,6 +49,7 @@ impl<'c> Outline<'c> {
             algorithm,
             public_key,
             not_after: unix_time(tag, text)?,
+            self_issued: issuer == subject,
         })
     }
 
@@ -61,6 +64,24 @@ impl<'c> Outline<'c> {
         let first = modulus.get(leading)?;
         Some((modulus.len() - leading) * 8 - first.leading_zeros() as usize)
     }
+}
+
+/// When a chain (leaf first) ends to be good, unix seconds: the earliest notAfter of its leaf and the issuers with it. A
+/// root that is sent along does not count, since peers have their own. `None` if nothing can be read.
+pub(crate) fn chain_not_after<C: AsRef<[u8]>>(chain: &[C]) -> Option<i64> {
+    let outlines = chain
+        .iter()
+        .map(|der| Outline::of(der.as_ref()))
+        .enumerate();
+    let counts = outlines
+        .filter_map(|(at, outline)| outline.filter(|outline| at == 0 || !outline.self_issued));
+    counts.map(|outline| outline.not_after).min()
+}
+
+/// When the first certificate of a set ends, unix seconds. `None` if nothing can be read.
+pub(crate) fn first_not_after<C: AsRef<[u8]>>(set: &[C]) -> Option<i64> {
+    let outlines = set.iter().filter_map(|der| Outline::of(der.as_ref()));
+    outlines.map(|outline| outline.not_after).min()
 }
 
 /// The key bits of a SubjectPublicKeyInfo with its outer header.

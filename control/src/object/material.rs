@@ -70,6 +70,11 @@ impl Material {
         &self.chain
     }
 
+    /// The same, to be kept.
+    pub const fn shared_chain(&self) -> &Arc<[CertificateDer<'static>]> {
+        &self.chain
+    }
+
     /// The key ready to sign, parsed on the first call and shared from then on (lock-free afterwards).
     /// `None` only if the key turned out unusable, which `from_pem` already excludes.
     pub fn certified_key(&self) -> Option<&Arc<CertifiedKey>> {

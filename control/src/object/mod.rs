@@ -26,6 +26,7 @@ mod wire;
 use std::sync::Arc;
 
 pub use balance::{Balance, HashOn};
+pub(crate) use certificate::{chain_not_after, first_not_after};
 pub use check::{ActiveCheck, CheckType, Checks, PassiveCheck};
 pub use client_auth::{AuthFailure, ClientAuth};
 pub use material::{Material, MaterialError};

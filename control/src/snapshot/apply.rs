@@ -1,7 +1,7 @@
 //! One Snapshot to the next. Changes go into the tables first; then, for every id they touched, what the old Snapshot
 //! indexed for it is taken out and what the new one says is put in, grouped by name, host and path.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::held::Held;
@@ -22,8 +22,14 @@ struct Touched {
     services: HashSet<Arc<str>>,
 }
 
-/// See [`Snapshot::apply`].
-pub(super) fn apply(old: &Snapshot, revision: u64, changes: Vec<Change>) -> Snapshot {
+/// See [`Snapshot::apply`]. `replaces` hears of each valid route that a change replaces or removes, and is given the
+/// tables (not the indexes) as they were before the store revision that did.
+pub(super) fn apply(
+    old: &Snapshot,
+    revision: u64,
+    changes: Vec<Change>,
+    mut replaces: impl FnMut(&Snapshot, &str),
+) -> Snapshot {
     let mut new = old.clone();
     new.revision = revision;
     // A store that went back takes it along.
@@ -33,9 +39,18 @@ pub(super) fn apply(old: &Snapshot, revision: u64, changes: Vec<Change>) -> Snap
         .fold(old.changed, u64::max)
         .min(revision);
     let mut touched = Touched::default();
-    for change in changes {
-        touched.note(&change);
-        new.take(change);
+    let mut rest = VecDeque::from(changes);
+    while let Some(first) = rest.front() {
+        let at = written_by(first, revision);
+        let one = |change: &&Change| written_by(change, revision) == at;
+        let one = rest.iter().take_while(one).count();
+        rest.range(..one)
+            .filter_map(replaced_route)
+            .for_each(|id| replaces(&new, id));
+        for change in rest.drain(..one) {
+            touched.note(&change);
+            new.take(change);
+        }
     }
     index_names(old, &mut new, &touched.ssls);
     index_routes(old, &mut new, touched);
@@ -48,6 +63,14 @@ const fn written_by(change: &Change, seen: u64) -> u64 {
         Change::Set(_, _, _, at) => *at,
         Change::Remove(..) => seen,
         Change::Refuse(_, _, rejection, _) => rejection.revision,
+    }
+}
+
+/// The route whose served version ends with the change, if there is one: a refused value ends none.
+const fn replaced_route(change: &Change) -> Option<&Arc<str>> {
+    match change {
+        Change::Set(Kind::Route, id, ..) | Change::Remove(Kind::Route, id) => Some(id),
+        _ => None,
     }
 }
 

@@ -5,7 +5,14 @@ use std::sync::Arc;
 
 use super::held::Held;
 use super::{MissingReference, Plan, Snapshot};
-use crate::object::{ClientIdentity, Kind, Material, Route, Service, Upstream, Usage};
+use crate::object::{ClientIdentity, Kind, Material, Route, Service, Ssl, Upstream, Usage};
+
+/// See [`Snapshot::read_by`].
+pub(super) struct ReadBy<'a> {
+    pub(super) service: Option<(&'a Arc<str>, &'a Held<Service>)>,
+    pub(super) upstream: Option<(&'a Arc<str>, &'a Held<Upstream>)>,
+    pub(super) certificate: Option<(&'a Arc<str>, &'a Held<Ssl>)>,
+}
 
 impl Snapshot {
     /// Where a matched route sends its requests. The route's own upstream, else its service's.
@@ -77,26 +84,37 @@ impl Snapshot {
         if route.is_closed() {
             return Ok(own.unwrap_or_default());
         }
+        let read = self.read_by(route)?;
+        let service = read.service.map(|(_, held)| held.revision);
+        let upstream = read.upstream.map(|(_, held)| held.revision);
+        let certificate = read.certificate.map(|(_, held)| held.revision);
+        let all = [own, service, upstream, certificate];
+        Ok(all.into_iter().flatten().max().unwrap_or_default())
+    }
+
+    /// The objects that serving `route` reads besides itself, and their ids.
+    pub(super) fn read_by(&self, route: &Route) -> Result<ReadBy<'_>, MissingReference> {
         let plan = self.plan(route)?;
-        let service = route.service_id().and_then(|id| self.services.get(id));
+        let service = route
+            .service_id()
+            .and_then(|id| self.services.get_key_value(id));
         // Of the objects that may give it, the one that does; an inline upstream has its owner's revision.
         let upstream_id = match (route.upstream_id(), route.upstream()) {
-            (None, None) => service.and_then(|service| service.object.upstream_id()),
+            (None, None) => service.and_then(|(_, held)| held.object.upstream_id()),
             (id, _) => id,
         };
-        let upstream = upstream_id
-            .and_then(|id| self.upstreams.get(id))
-            .map(|held| held.revision);
         let mut certificate = None;
         if plan.upstream.scheme().is_tls() {
             self.identity(&plan.upstream)?;
             if let ClientIdentity::Ssl(id) = &plan.upstream.tls().identity {
-                certificate = self.ssls.get(id).map(|held| held.revision);
+                certificate = self.ssls.get_key_value(id);
             }
         }
-        let service = service.map(|held| held.revision);
-        let all = [own, service, upstream, certificate];
-        Ok(all.into_iter().flatten().max().unwrap_or_default())
+        Ok(ReadBy {
+            service,
+            upstream: upstream_id.and_then(|id| self.upstreams.get_key_value(id)),
+            certificate,
+        })
     }
 
     /// Whether the newest value of the object was refused; a last good version may be served all the same.

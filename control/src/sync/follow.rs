@@ -88,8 +88,9 @@ impl Follower {
             }
             return true;
         }
+        let (snapshot, replaced) = current.apply_in_order(batch.revision, changes);
         self.publisher
-            .publish_timed(current.apply(batch.revision, changes), begun.elapsed());
+            .publish_changes(snapshot, replaced, begun.elapsed());
         self.journal.commit(batch.revision);
         true
     }

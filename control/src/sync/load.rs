@@ -47,7 +47,7 @@ impl Follower {
             self.known = Known::default();
             StoreError::Unavailable(format!("applying the listing failed: {e}"))
         })?;
-        self.publisher.publish_timed(snapshot, begun.elapsed());
+        self.publisher.publish_listing(snapshot, begun.elapsed());
         self.publisher.close_gap();
         self.journal.commit(revision);
         tracing::info!(

@@ -5,6 +5,7 @@
 //! load (list at R) ───────────┼► known (new, changed, gone?) ► judge (validate) ► publish (ArcSwap<Snapshot>, Status)
 //! follow (events from R+1) ───┘                                        └► last_good (journal)
 //! ```
+//! Beside the Snapshot, `replaced` keeps for a moment what it no longer has.
 //! This file owns the order of these and what happens when the store fails; it never refuses to serve what it has.
 
 mod follow;
@@ -13,6 +14,7 @@ mod known;
 mod last_good;
 mod load;
 mod publish;
+mod replaced;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +25,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use publish::Status;
+pub use replaced::{KEPT_FOR, Replaced};
 
 use crate::seal::{Keyring, Sealer};
 use crate::snapshot::Snapshot;
@@ -60,6 +63,8 @@ pub struct Live {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// How far synchronising has come.
     pub status: Arc<Status>,
+    /// Versions of routes that the Snapshot had until a moment ago.
+    pub replaced: Arc<Replaced>,
     /// Spawn its [`Follower::run`]; until then only the last-good copy is served.
     pub follower: Follower,
 }
@@ -100,6 +105,7 @@ pub async fn start(options: SyncOptions) -> Live {
     Live {
         snapshot,
         status,
+        replaced: publisher.replaced(),
         follower: Follower {
             store: options.store,
             judge,
@@ -121,7 +127,12 @@ pub struct Follower {
 
 impl Follower {
     /// Runs for ever.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
+        let replaced = self.publisher.replaced();
+        tokio::join!(self.synchronise(), replaced.forget());
+    }
+
+    async fn synchronise(mut self) {
         // What a last-good copy does not hold may have been deleted long ago, so the first thing is always a listing.
         let mut must_list = true;
         let mut retry = FIRST_RETRY;

@@ -8,7 +8,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::OnApply;
-use crate::snapshot::Snapshot;
+use super::replaced::Replaced;
+use crate::snapshot::{Excerpt, Snapshot};
 use crate::store::StoreError;
 
 /// How far synchronising has come; read by metrics, `/status` and whoever waits for a revision.
@@ -60,6 +61,7 @@ impl Status {
 pub(super) struct Publisher {
     snapshot: Arc<ArcSwap<Snapshot>>,
     status: Arc<Status>,
+    replaced: Arc<Replaced>,
     on_apply: OnApply,
     gap: bool,
     /// The loss of the store was reported.
@@ -78,6 +80,7 @@ impl Publisher {
         Self {
             snapshot,
             status: Arc::new(status),
+            replaced: Arc::default(),
             on_apply,
             gap: false,
             reported: false,
@@ -90,6 +93,10 @@ impl Publisher {
 
     pub(super) fn status(&self) -> Arc<Status> {
         self.status.clone()
+    }
+
+    pub(super) fn replaced(&self) -> Arc<Replaced> {
+        self.replaced.clone()
     }
 
     pub(super) fn current(&self) -> Arc<Snapshot> {
@@ -109,9 +116,24 @@ impl Publisher {
         self.status.applied.send_replace(revision);
     }
 
-    /// Publishes what began to arrive `took` ago.
-    pub(super) fn publish_timed(&self, snapshot: Snapshot, took: Duration) {
+    /// Publishes what began to arrive `took` ago as changes, which replaced these versions of routes.
+    pub(super) fn publish_changes(
+        &self,
+        snapshot: Snapshot,
+        replaced: Vec<Excerpt>,
+        took: Duration,
+    ) {
+        // Before the Snapshot: whoever does not find a version in that must find it here.
+        self.replaced.add(replaced);
         self.publish(snapshot);
+        (self.on_apply)(took);
+    }
+
+    /// Publishes what began to arrive `took` ago as a listing, which says neither in what order things changed nor, of a
+    /// store that went back, that a revision still means what it meant.
+    pub(super) fn publish_listing(&self, snapshot: Snapshot, took: Duration) {
+        self.publish(snapshot);
+        self.replaced.clear();
         (self.on_apply)(took);
     }
 

@@ -31,6 +31,7 @@ impl Node {
             snapshot,
             status,
             follower,
+            ..
         } = start(options).await;
         Self {
             snapshot,

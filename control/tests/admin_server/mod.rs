@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use control::admin::{self, AdminKeys, AdminState, Secret, StoreStatus};
 use control::membership::Member;
+use control::object::{self, Kind, ReadContext};
 use control::rejection::Rejection;
 use control::seal::{Keyring, Sealer};
-use control::snapshot::Snapshot;
+use control::snapshot::{Change, Snapshot};
 use control::store::{EmbeddedStore, Expect, Store};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,6 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) store: Arc<Store>,
+    /// What the data plane serves; nobody follows the store here.
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     address: std::net::SocketAddr,
     _dir: Arc<tempfile::TempDir>,
 }
@@ -51,6 +54,7 @@ impl Server {
         let store = Arc::new(Store::Embedded(
             EmbeddedStore::open(dir.path(), &sealer).unwrap(),
         ));
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let state = AdminState {
             store: Arc::clone(&store),
             prefix: "/apisix".to_owned(),
@@ -59,12 +63,13 @@ impl Server {
                 viewer: Some(Secret::new("viewer-key-of-the-test")),
             },
             keyring,
-            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
+            snapshot: Arc::clone(&snapshot),
             status: Arc::new(|| StoreStatus {
                 connected: true,
                 seen: 3,
             }),
             members: tokio::sync::watch::channel(nodes()).1,
+            certificates: Arc::new(control::certificate::inventory::NodeCertificates::default),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -75,9 +80,25 @@ impl Server {
         ));
         Self {
             store,
+            snapshot,
             address,
             _dir: Arc::new(dir),
         }
+    }
+
+    /// Has the data plane serve an SSL object, as if it had come from the store.
+    pub(crate) fn serve(&self, id: &str, object: &Value) {
+        let keyring = Keyring::default();
+        let context = ReadContext {
+            keyring: &keyring,
+            env: &|_| None,
+        };
+        let read = object::read(Kind::Ssl, id, object.to_string().as_bytes(), &context).unwrap();
+        let old = self.snapshot.load_full();
+        let revision = old.revision() + 1;
+        let change = Change::Set(Kind::Ssl, id.into(), read, revision);
+        self.snapshot
+            .store(Arc::new(old.apply(revision, vec![change])));
     }
 
     /// A request with the admin's key.

@@ -19,13 +19,8 @@ pub struct ExplainArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// The error as it was printed, in quotes or as words; - reads standard input, at most 64 KiB of it.
-    #[arg(
-        required = true,
-        value_name = "TEXT",
-        allow_hyphen_values = true,
-        trailing_var_arg = true
-    )]
+    /// The error as it was printed, in quotes; - reads standard input, at most 64 KiB of it.
+    #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! `sallyport status`: the cluster's nodes, what each serves and what it refused, read from one node's Admin port.
+//! `sallyport status`: the cluster's nodes, what each serves and what it refused, and what is wrong with certificates in
+//! use, read from one node's Admin port.
 
 use std::process::ExitCode;
 
@@ -7,7 +8,10 @@ use serde_json::Value;
 use super::client::{AdminArgs, Client};
 use super::stop::{self, Stop};
 
-/// Show the nodes, their applied revisions, object counts and rejected objects.
+/// Certificates with findings that are listed; the rest are counted.
+const MOST_CERTIFICATES: usize = 20;
+
+/// Show the nodes, their applied revisions, object counts, rejected objects, and certificates that expire or are faulty.
 #[derive(clap::Args, Clone, Debug)]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -27,6 +31,9 @@ fn status(args: &StatusArgs) -> Result<ExitCode, Stop> {
     let config = client.get("/v1/config")?;
     let rejections = client.get("/v1/rejections")?;
     let nodes = client.get("/v1/nodes")?;
+    let certificates = client.get(&format!(
+        "/v1/certs?severity=warning&page_size={MOST_CERTIFICATES}"
+    ))?;
     let nodes = list(&nodes);
     let mut all = summary(&config, list(&rejections).len());
     if nodes.is_empty() {
@@ -38,6 +45,7 @@ fn status(args: &StatusArgs) -> Result<ExitCode, Stop> {
     }
     all.extend(node_table(&nodes));
     all.extend(refusal_table(&nodes));
+    all.extend(certificate_table(&certificates));
     all.iter().for_each(|line| println!("{line}"));
     Ok(ExitCode::SUCCESS)
 }
@@ -131,6 +139,39 @@ fn refusal_table(nodes: &[&Value]) -> Vec<String> {
     table(["NODE", "REJECTED OBJECT"], &rows)
 }
 
+/// What is wrong with certificates in use, errors and warnings; a line for each, and at most [`MOST_CERTIFICATES`].
+fn certificate_table(view: &Value) -> Vec<String> {
+    let (mut rows, mut shown) = (Vec::new(), 0);
+    for certificate in list(view) {
+        let findings = certificate.get("findings").and_then(Value::as_array);
+        let findings = findings.into_iter().flatten();
+        let lines: Vec<_> = findings
+            .filter(|finding| text(finding, "severity") != "info")
+            .map(|finding| {
+                [
+                    format!("{} {}", text(certificate, "id"), text(certificate, "field")),
+                    text(finding, "severity").to_owned(),
+                    text(finding, "finding").to_owned(),
+                    text(finding, "detail").to_owned(),
+                ]
+            })
+            .collect();
+        if shown > 0 && rows.len() + lines.len() > MOST_CERTIFICATES {
+            break;
+        }
+        rows.extend(lines);
+        shown += 1;
+    }
+    let more = number(view, "total").saturating_sub(shown);
+    let mut lines = table(["CERTIFICATE", "SEVERITY", "FINDING", "DETAIL"], &rows);
+    if more > 0 {
+        lines.push(format!(
+            "and {more} more certificates: GET /v1/certs?severity=warning has them all, and what to do"
+        ));
+    }
+    lines
+}
+
 /// Columns as wide as they need be, after an empty line; nothing without rows.
 pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     if rows.is_empty() {
@@ -197,5 +238,34 @@ mod tests {
         ];
         assert_eq!(refusal_table(&list(&nodes)), expected);
         assert!(node_table(&[]).is_empty());
+    }
+
+    #[test]
+    fn certificates_with_faults() {
+        let finding = |kind: &str, severity: &str| json!({"finding": kind, "severity": severity, "detail": "\"CN=a\" ...", "fix": "..."});
+        let view = json!({"total": 2, "list": [
+            {"id": "ssls/1", "field": "cert", "findings": [
+                finding("expired", "error"), finding("no_san", "warning"), finding("chain_incomplete", "info")]},
+            {"id": "upstreams/2", "field": "tls.ca_certs", "findings": [finding("weak_key", "warning")]},
+        ]});
+        let expected = [
+            "",
+            "CERTIFICATE               SEVERITY  FINDING   DETAIL",
+            "ssls/1 cert               error     expired   \"CN=a\" ...",
+            "ssls/1 cert               warning   no_san    \"CN=a\" ...",
+            "upstreams/2 tls.ca_certs  warning   weak_key  \"CN=a\" ...",
+        ];
+        assert_eq!(certificate_table(&view), expected);
+        assert!(certificate_table(&json!({"total": 0, "list": []})).is_empty());
+
+        let two = [finding("expired", "error"), finding("no_san", "warning")];
+        let row = json!({"id": "ssls/1", "field": "cert", "findings": two});
+        let many = json!({"total": 5000, "list": vec![row; MOST_CERTIFICATES]});
+        let lines = certificate_table(&many);
+        assert_eq!(lines.len(), 2 + MOST_CERTIFICATES + 1);
+        assert_eq!(
+            lines.last().unwrap(),
+            "and 4990 more certificates: GET /v1/certs?severity=warning has them all, and what to do"
+        );
     }
 }

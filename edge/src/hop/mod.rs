@@ -104,8 +104,8 @@ impl Carrier {
 pub enum Unserved {
     /// For good.
     Failed(Box<Failure>),
-    /// The processor has a newer version of the route, or none: the request must be matched again when the router has got it
-    /// too. Nothing of it was processed.
+    /// The processor has a newer version of the route, or none, and has not had the router's for some time or not at all:
+    /// the request must be matched again when the router has got it too. Nothing of it was processed.
     Rematch(Box<Request>),
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use control::admin::{self, AdminKeys, AdminState, StoreStatus};
+use control::certificate::inventory::NodeCertificates;
 use control::membership::Members;
 use control::seal::Keyring;
 use control::store::Store;
@@ -18,6 +19,7 @@ use crate::cli::store::StoreConfig;
 use crate::cli::values::Listener;
 use crate::drain::Drain;
 use crate::failures::Failures;
+use crate::hop::identity::HopIdentity;
 use crate::metrics::Metrics;
 use crate::status::{self, ConfigState, Facts, Identity};
 
@@ -88,6 +90,7 @@ pub(super) fn admin_state(
     store: &Arc<Store>,
     (keys, keyring): (AdminKeys, Keyring),
     members: Members,
+    identity: Option<Arc<HopIdentity>>,
 ) -> AdminState {
     let status = Arc::clone(&live.status);
     AdminState {
@@ -104,6 +107,15 @@ pub(super) fn admin_state(
             connected: status.store_connected(),
             seen: status.seen(),
         }),
+        certificates: Arc::new(move || own_certificates(identity.as_deref())),
+    }
+}
+
+/// The platform's roots are read anew: they are updated with the system's packages, and are asked for rarely.
+fn own_certificates(identity: Option<&HopIdentity>) -> NodeCertificates {
+    NodeCertificates {
+        hop: identity.map(|own| (own.name(), own.chain())),
+        roots: rustls_native_certs::load_native_certs().certs,
     }
 }
 

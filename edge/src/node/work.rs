@@ -54,6 +54,7 @@ impl Parts<'_> {
                 quic::serve::Shared {
                     snapshot: Arc::clone(&self.live.snapshot),
                     status: Arc::clone(&self.live.status),
+                    replaced: Arc::clone(&self.live.replaced),
                     identity,
                     metrics: Arc::clone(self.metrics),
                     drain: self.drain.clone(),

@@ -86,7 +86,7 @@ pub(super) async fn plaintext(asked: &Asked, address: SocketAddr) -> Outcome {
         match timeout_at(deadline, stream.read_buf(&mut bytes)).await {
             Err(_) => break false,
             Ok(Ok(0) | Err(_)) => break true,
-            Ok(Ok(_)) if bytes.len() >= MOST_READ => break true,
+            Ok(Ok(_)) if bytes.len() >= MOST_READ || is_plain(&bytes) => break true,
             Ok(Ok(_)) => {}
         }
     };
@@ -95,6 +95,14 @@ pub(super) async fn plaintext(asked: &Asked, address: SocketAddr) -> Outcome {
         None if bytes.is_empty() && !ended => Clear::Silent,
         None => Clear::Refused,
     })
+}
+
+/// An answer in the clear that needs no more reading: a refusal with status 400 says further on what it refuses.
+fn is_plain(bytes: &[u8]) -> bool {
+    !matches!(
+        transcript::foreign(bytes),
+        None | Some(Foreign::HttpAnswer(None | Some(400)) | Foreign::Other(..))
+    )
 }
 
 /// What a foreign protocol is called.

@@ -1,17 +1,20 @@
 //! What the chains are worth: the one presented, against the CAs trusted and the name wanted, and ours, against what the server
 //! accepts. No connection; the verifier is the data plane's own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use control::certificate::chain::{self, ChainShape};
 use control::certificate::{CertInfo, CertNames, Covered, name_of_der};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use std::time::Duration;
+use webpki::KeyUsage;
 
 use super::asked::{Asked, Trust};
 use super::session::Session;
-use crate::tls::verify::CertFault;
 use crate::tls::verify::anchors::Anchors;
 use crate::tls::verify::target::TargetVerifier;
-use std::sync::Arc;
+use crate::tls::verify::webpki_path::Search;
+use crate::tls::verify::{CertFault, MAX_CERTIFICATES};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -59,8 +62,8 @@ pub(super) fn judge(
     let path = fault(&asked.trust.anchors, &session.chain, asked, now);
     let untrusted = is_untrusted(path.as_ref());
     let completed = untrusted && {
-        let all: Vec<_> = session.chain.iter().chain(others).cloned().collect();
-        !is_untrusted(fault(&asked.trust.anchors, &all, asked, now).as_ref())
+        let all = together(&session.chain, others);
+        fault(&asked.trust.anchors, &all, asked, now).is_none()
     };
     let platform_trusts = untrusted && !asked.trust.platform && {
         let platform = Trust::platform();
@@ -80,6 +83,20 @@ pub(super) fn judge(
             .map(|material| own(material.chain(), session)),
         infos,
     })
+}
+
+/// The chain and the others that are not in it, within the verifier's bound.
+fn together(
+    chain: &[CertificateDer<'static>],
+    others: &[CertificateDer<'static>],
+) -> Vec<CertificateDer<'static>> {
+    let mut all = chain.to_vec();
+    for other in others {
+        if all.len() < MAX_CERTIFICATES && !all.contains(other) {
+            all.push(other.clone());
+        }
+    }
+    all
 }
 
 fn read(chain: &[CertificateDer<'static>]) -> Vec<CertInfo> {
@@ -117,8 +134,19 @@ fn fault(
     let verifier = TargetVerifier::new(Some(Arc::clone(anchors)), algorithms);
     let name = ServerName::try_from(asked.verify_name.as_str()).ok()?;
     match verifier.check(leaf, rest, &name, at) {
-        // Told apart, from the leaf itself.
-        Ok(_) | Err(CertFault::WrongName(_) | CertFault::WrongPurpose) => None,
+        // The name comes last and is told apart.
+        Ok(_) | Err(CertFault::WrongName(_)) => None,
+        // The purpose comes first: the path is judged as a client's, or it would hide behind it.
+        Err(CertFault::WrongPurpose) => {
+            let search = Search {
+                anchors,
+                depth: usize::MAX,
+                usage: KeyUsage::client_auth(),
+                algorithms: algorithms.all,
+            };
+            let fault = search.run(leaf, rest, at).err();
+            fault.filter(|fault| *fault != CertFault::WrongPurpose)
+        }
         Err(fault) => Some(fault),
     }
 }

@@ -9,12 +9,13 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::asked::Asked;
-use super::outcome::{Ending, Outcome, StepResult};
+use super::outcome::{Clear, Ending, Outcome, StepResult};
 use super::report::Report;
 use super::session::{self, Variant};
 use super::trial::{Family, GROUPS, Offered, OtherName, Schemes, Trial, VERSIONS};
 use super::{connect, hello, judge};
-use crate::handshake::{TLS12, TLS13};
+use crate::alert::evidence::End;
+use crate::handshake::{Foreign, TLS12, TLS13};
 
 /// Connections of one probe, whatever it finds.
 const MOST_CONNECTIONS: usize = 64;
@@ -67,6 +68,13 @@ impl Run<'_> {
         if self.is_foreign() {
             self.each(address, &[Trial::Plaintext]).await;
             return;
+        }
+        if self.is_silent() {
+            // Before ten more hellos are waited for: a server in the clear waits for the end of a line.
+            self.each(address, &[Trial::Plaintext]).await;
+            if self.answers_in_the_clear() {
+                return;
+            }
         }
         self.each(address, &VERSIONS.map(Trial::Version)).await;
         let Some(best) = self.best_version() else {
@@ -205,6 +213,12 @@ impl Run<'_> {
             Plan::Full => 2,
             Plan::Background => 1,
         };
+        let done: Vec<Trial> = self.steps.iter().map(|step| step.trial).collect();
+        let trials: Vec<Trial> = trials
+            .iter()
+            .filter(|t| !done.contains(t))
+            .copied()
+            .collect();
         for some in trials.chunks(width) {
             let done = match *some {
                 [first, second] => {
@@ -269,6 +283,23 @@ impl Run<'_> {
             _ => configured,
         };
         session::shake(asked, address, &variant).await
+    }
+
+    /// The configured handshake got no byte.
+    fn is_silent(&self) -> bool {
+        let mut sessions = self.steps.iter().filter_map(StepResult::session);
+        sessions.any(|session| {
+            let failure = session.failure.as_ref();
+            failure.is_some_and(|f| f.end == End::TimedOut && f.bytes.0 == 0)
+        })
+    }
+
+    fn answers_in_the_clear(&self) -> bool {
+        let mut outcomes = self.steps.iter().map(|step| &step.outcome);
+        outcomes.any(|outcome| match outcome {
+            Outcome::Clear(Clear::Answered(foreign)) => *foreign != Foreign::PlainHttpRefused,
+            _ => false,
+        })
     }
 
     fn is_foreign(&self) -> bool {

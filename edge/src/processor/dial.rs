@@ -5,17 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::object::Node;
+use control::object::{ClientIdentity, Node, Upstream};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::host::TlsName;
 use super::shared::Shared;
-use crate::alert::{Cause, Hop, TlsFailure};
+use crate::alert::evidence::{End, Phase, Side};
+use crate::alert::finding::Context;
+use crate::alert::{Cause, Evidence, Failure, Hop};
+use crate::failures::Failures;
 use crate::fault::{Fault, FaultCode};
-use crate::tls::Stream;
-use crate::tls::client::{TargetConfig, TargetSession};
+use crate::tls::client::{Connected, TargetConfig, TargetSession};
+use crate::tls::{self, Stream};
 
 /// Silence after which the kernel asks whether the target is still there, and between its questions.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
@@ -25,8 +28,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Handshake<'a> {
     pub(super) config: Arc<TargetConfig>,
     pub(super) name: TlsName<'a>,
-    /// HTTP/2 must be agreed on.
-    pub(super) h2: bool,
+    /// Whose handshake it is.
+    pub(super) context: Context,
 }
 
 /// An open connection.
@@ -34,6 +37,39 @@ pub(super) struct Dialled {
     pub(super) stream: Stream,
     pub(super) address: IpAddr,
     pub(super) session: Option<TargetSession>,
+    /// There with TLS, until the target's first byte of application data.
+    pub(super) unproven: Option<Box<Unproven>>,
+}
+
+/// What is to be said if the target refuses the handshake after all.
+pub(super) struct Unproven {
+    tls: tls::client::Unproven,
+    context: Context,
+    failures: Arc<Failures>,
+    begun: Instant,
+}
+
+impl Unproven {
+    /// If `error` is the target's refusal of a handshake that we took for done: notes it, and makes it a fault.
+    pub(super) fn late(&self, error: &io::Error) -> Option<Fault> {
+        let mut evidence = self.tls.late(error)?;
+        evidence.elapsed = self.begun.elapsed();
+        Some(refused(&self.failures, self.context.clone(), evidence))
+    }
+}
+
+/// Whose handshakes those with a target of `upstream` are.
+pub(super) fn context(upstream: &Upstream, target: &str) -> Context {
+    let ssl = match &upstream.tls().identity {
+        ClientIdentity::Ssl(id) => Some(Arc::clone(id)),
+        ClientIdentity::None | ClientIdentity::Inline(_) => None,
+    };
+    Context {
+        ssl,
+        upstream: Some(Arc::clone(upstream.key())),
+        target: Some(target.to_owned()),
+        ..Context::default()
+    }
 }
 
 /// Connects, and shakes hands if `tls` says how. `limit` holds for connecting and for shaking hands, each.
@@ -43,137 +79,167 @@ pub(super) async fn dial(
     limit: Duration,
     tls: Option<Handshake<'_>>,
 ) -> Result<Dialled, Fault> {
+    let begun = Instant::now();
     let connected = tcp(shared, node, limit).await;
-    let Some(tls) = tls else {
-        return connected.map(|(tcp, address)| Dialled {
+    let Some(mut tls) = tls else {
+        let (tcp, address) = connected.map_err(|error| error.fault())?;
+        return Ok(Dialled {
             stream: Stream::Plain(tcp),
             address,
             session: None,
+            unproven: None,
         });
     };
-    let (tcp, address) = connected.inspect_err(|fault| {
-        let cause = fault.reason.unwrap_or(Cause::TcpConnectFailed);
-        let failure = TlsFailure {
-            cause,
-            alert: None,
-            detail: fault.detail.clone(),
-        };
-        shared
-            .metrics
-            .handshake_failed(Hop::Southbound, failure.cause, failure.alert);
-    })?;
-    let (stream, session) = shake_hands(shared, tcp, limit.min(shared.handshake), tls).await?;
-    Ok(Dialled {
-        stream,
-        address,
-        session: Some(session),
-    })
+    match connected {
+        Ok((tcp, address)) => {
+            tls.context.peer = Some(SocketAddr::new(address, node.port));
+            tls.context.local = tcp.local_addr().ok();
+            // Boxed: a handshake's state is large and a request that finds a pooled connection should not carry room for it.
+            Box::pin(shake_hands(shared, (tcp, address), limit, tls, begun)).await
+        }
+        Err(error) => {
+            tls.context.peer = error.address;
+            let mut evidence = error.evidence();
+            evidence.elapsed = begun.elapsed();
+            shared.failures.note(tls.context, Failure::of(evidence));
+            Err(error.fault())
+        }
+    }
 }
 
 async fn shake_hands(
     shared: &Shared,
-    tcp: TcpStream,
+    (tcp, address): (TcpStream, IpAddr),
     limit: Duration,
     tls: Handshake<'_>,
-) -> Result<(Stream, TargetSession), Fault> {
-    let begun = Instant::now();
-    let handshake = shared
+    begun: Instant,
+) -> Result<Dialled, Fault> {
+    let connected = Instant::now();
+    let deadline = connected + limit.min(shared.handshake);
+    let TlsName { verify, sni } = tls.name;
+    match shared
         .tls
-        .connect(tcp, tls.config, tls.name.verify, tls.name.sni);
-    // Boxed: a handshake's state is large and a request that finds a pooled connection should not carry room for it.
-    let outcome = timeout(limit, Box::pin(handshake))
+        .connect(tcp, tls.config, verify, sni, deadline)
         .await
-        .unwrap_or_else(|_| {
-            Err(TlsFailure {
-                cause: Cause::HandshakeTimeout,
-                alert: None,
-                detail: format!("not finished in {limit:?}"),
-            })
-        });
-    let outcome = outcome.and_then(|(stream, session)| {
-        if tls.h2 && !session.alpn_h2 {
-            let detail = "the target did not agree on h2".to_owned();
-            return Err(TlsFailure {
-                cause: Cause::NoSharedAlpn,
-                alert: None,
-                detail,
-            });
-        }
-        Ok((stream, session))
-    });
-    match outcome {
-        Ok((stream, session)) => {
-            let took = begun.elapsed();
+    {
+        Ok(Connected {
+            stream,
+            session,
+            unproven,
+        }) => {
             shared.metrics.handshake_ok(
                 Hop::Southbound,
                 session.version,
                 session.resumed,
                 session.client_cert,
-                took,
+                connected.elapsed(),
             );
-            Ok((stream, session))
+            Ok(Dialled {
+                stream,
+                address,
+                session: Some(session),
+                unproven: Some(Box::new(Unproven {
+                    tls: unproven,
+                    context: tls.context,
+                    failures: Arc::clone(&shared.failures),
+                    begun,
+                })),
+            })
         }
-        Err(failure) => Err(refused(shared, &failure)),
+        Err(mut evidence) => {
+            evidence.elapsed = begun.elapsed();
+            Err(refused(&shared.failures, tls.context, evidence))
+        }
     }
 }
 
-/// Counts a failed handshake and makes it a fault.
-pub(super) fn refused(shared: &Shared, failure: &TlsFailure) -> Fault {
-    shared
-        .metrics
-        .handshake_failed(Hop::Southbound, failure.cause, failure.alert);
-    let detail = failure.detail.clone();
-    let fault = match failure.cause {
+/// Notes a failed handshake and makes it a fault.
+pub(super) fn refused(failures: &Failures, context: Context, evidence: Box<Evidence>) -> Fault {
+    let failure = Failure::of(*evidence);
+    let (cause, detail) = (failure.cause(), failure.detail().to_owned());
+    failures.note(context, failure);
+    let fault = match cause {
         Cause::HandshakeTimeout => Fault::target(FaultCode::GatewayTimeout, detail),
         Cause::ConfigMissingMaterial => Fault::processor(FaultCode::ConfigMissingMaterial, detail),
         _ => Fault::target(FaultCode::SslHandshakeFailed, detail),
     };
-    fault.because(failure.cause)
+    fault.because(cause)
+}
+
+/// Why there is no TCP connection.
+struct Unconnected {
+    /// The address tried last, if the name led to one.
+    address: Option<SocketAddr>,
+    timed_out: bool,
+    detail: String,
+}
+
+impl Unconnected {
+    fn fault(&self) -> Fault {
+        let code = if self.timed_out {
+            FaultCode::GatewayTimeout
+        } else {
+            FaultCode::TargetUnreachable
+        };
+        Fault::target(code, self.detail.as_str()).because(Cause::TcpConnectFailed)
+    }
+
+    fn evidence(&self) -> Evidence {
+        let mut evidence =
+            Evidence::new(Hop::Southbound, Side::Client).because(self.detail.as_str());
+        evidence.phase = Phase::TcpConnect;
+        evidence.end = if self.timed_out {
+            End::TimedOut
+        } else {
+            End::NotConnected
+        };
+        evidence
+    }
 }
 
 /// Connects to one of the node's addresses within `limit`, names looked up within the same time.
-pub(super) async fn tcp(
+async fn tcp(
     shared: &Shared,
     node: &Node,
     limit: Duration,
-) -> Result<(TcpStream, IpAddr), Fault> {
+) -> Result<(TcpStream, IpAddr), Unconnected> {
     let deadline = Instant::now() + limit;
-    let late = || {
-        let detail = format!(
+    let late = |address| Unconnected {
+        address,
+        timed_out: true,
+        detail: format!(
             "connecting to {}:{} took longer than {limit:?}",
             node.host, node.port
-        );
-        Fault::target(FaultCode::GatewayTimeout, detail).because(Cause::TcpConnectFailed)
+        ),
     };
-    let failed = |detail: String| {
-        Fault::target(FaultCode::TargetUnreachable, detail).because(Cause::TcpConnectFailed)
+    let failed = |address, detail| Unconnected {
+        address,
+        timed_out: false,
+        detail,
     };
     let addresses = timeout_at(deadline, shared.resolver.resolve(&node.host))
         .await
-        .map_err(|_| late())?;
-    let addresses = addresses.map_err(|e| failed(e.to_string()))?;
-    let mut last: Option<(IpAddr, io::Error)> = None;
+        .map_err(|_| late(None))?;
+    let addresses = addresses.map_err(|e| failed(None, e.to_string()))?;
+    let mut refused: Option<(SocketAddr, io::Error)> = None;
+    let mut silent = None;
     for (tried, address) in addresses.iter().enumerate() {
         // One silent address must not use up the time of those after it.
         let rest = deadline.saturating_duration_since(Instant::now());
         let share = rest / u32::try_from(addresses.len() - tried).unwrap_or(1);
-        match timeout(
-            share,
-            TcpStream::connect(SocketAddr::new(*address, node.port)),
-        )
-        .await
-        {
+        let to = SocketAddr::new(*address, node.port);
+        match timeout(share, TcpStream::connect(to)).await {
             Ok(Ok(stream)) => {
                 set_options(&stream);
                 return Ok((stream, *address));
             }
-            Ok(Err(error)) => last = Some((*address, error)),
-            Err(_) => {}
+            Ok(Err(error)) => refused = Some((to, error)),
+            Err(_) => silent = Some(to),
         }
     }
-    Err(match last {
-        Some((address, error)) => failed(format!("{address}:{}: {error}", node.port)),
-        None => late(),
+    Err(match refused {
+        Some((to, error)) => failed(Some(to), format!("{to}: {error}")),
+        None => late(silent),
     })
 }
 

@@ -18,6 +18,7 @@ pub(super) use self::answer::Streaming;
 use self::body::Loan;
 pub(super) use self::line::{Line, Lines, Ticket};
 use crate::body::Body;
+use crate::fault::Fault;
 use crate::http1::client::Pace;
 use crate::http1::{fields, framing};
 
@@ -62,7 +63,7 @@ pub(super) struct Broken {
     /// The target says, or it is clear, that it did not act on the request (RFC 9113 8.7).
     pub(super) unprocessed: bool,
     /// The connection ended with TLS's refusal of our handshake.
-    pub(super) late: Option<crate::alert::TlsFailure>,
+    pub(super) late: Option<Fault>,
     /// The target spoke against the protocol.
     pub(super) mad: bool,
 }
@@ -147,7 +148,7 @@ fn explain(line: &Line, error: hyper::Error, unsent: bool, loan: Loan) -> Broken
     // Streams up to the last id of a GOAWAY live on; the others fail with it and were not processed.
     let gone = h2.is_some_and(|e| e.is_go_away() && e.is_remote());
     let mad = h2.is_some_and(h2::Error::is_library);
-    let late = line.late_failure();
+    let late = line.late();
     if gone || late.is_some() || line.is_closed() {
         line.retire();
     }

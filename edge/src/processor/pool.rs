@@ -11,11 +11,11 @@ use std::time::Duration;
 use control::object::KeepalivePool;
 use tokio::time::Instant;
 
+use super::dial::Unproven;
 use super::h2::Lines;
 use crate::hop::TargetTls;
 use crate::http1::client::Connection;
 use crate::metrics::ConnectionGuard;
-use crate::tls::client::TargetSession;
 
 /// How often idle connections are looked through.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -58,8 +58,8 @@ pub(super) struct Facts {
     pub(super) address: IpAddr,
     /// TLS facts.
     pub(super) tls: Option<Arc<TargetTls>>,
-    /// The same as TLS knows them.
-    pub(super) session: Option<TargetSession>,
+    /// There until the target's first answer to TLS.
+    pub(super) unproven: RefCell<Option<Box<Unproven>>>,
     /// Counts the connection as open.
     pub(super) _open: ConnectionGuard,
 }

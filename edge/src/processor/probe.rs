@@ -18,6 +18,7 @@ use super::dial::{self, Handshake};
 use super::health::Sign;
 use super::host::TlsName;
 use super::shared::Shared;
+use crate::alert::finding::Context;
 use crate::fault::FaultCode;
 use crate::http1::response::{Scan, parse};
 use crate::tls::Stream;
@@ -194,7 +195,8 @@ impl Probe {
     }
 
     fn handshake<'a>(&'a self, check: &ActiveCheck, host: &'a str) -> Option<Handshake<'a>> {
-        let identity = self.snapshot.load().identity(&self.upstream).ok()?;
+        let snapshot = self.snapshot.load();
+        let identity = snapshot.identity(&self.upstream).ok()?;
         let policy = self.upstream.tls();
         let config = self
             .shared
@@ -210,7 +212,11 @@ impl Probe {
         Some(Handshake {
             config,
             name: TlsName { verify, sni },
-            h2: false,
+            context: Context {
+                sni: sni.map(str::to_owned),
+                revision: snapshot.revision(),
+                ..dial::context(&self.upstream, &self.name)
+            },
         })
     }
 }

@@ -1,29 +1,23 @@
-//! One client connection from its first byte to its last: hello, policy, handshake, then requests until it ends.
+//! One client connection from its first byte to its last: the handshake ([`greet`]), then requests until it ends.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::client::{Client, Secure};
-use super::policy::{self, Policy};
+use super::client::Client;
 use super::record::Record;
 use super::request::{self, Asked};
-use super::{Router, h2, tunnel};
-use crate::alert::{Alert, Cause, Direction, Hop, TlsFailure};
+use super::{Router, greet, h2, tunnel};
+use crate::alert::Hop;
 use crate::fault::{Fault, FaultCode};
 use crate::http1::request::HeadError;
 use crate::http1::server::{Ask, Connection, Incoming, Next};
-use crate::tls::hello::{self, HelloError};
-use crate::tls::{self, Stream};
+use crate::tls::Stream;
 
 /// How long a closed connection is kept so that the client can read the last answer.
 const LINGER: Duration = Duration::from_secs(1);
-
-const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n\
-    content-length: 67\r\n\r\n{\"error_msg\":\"400 The plain HTTP request was sent to HTTPS port\"}\r\n";
 
 /// Serves a connection.
 pub(super) async fn serve(
@@ -39,132 +33,15 @@ pub(super) async fn serve(
         return http1(&router, &client, Stream::Plain(tcp)).await;
     }
     let _count = router.shared.metrics.connection(Hop::Northbound, "https");
-    let started = Instant::now();
-    match handshake(&router, tcp, started).await {
-        Ok((stream, secure)) => {
-            let facts = &secure.facts;
-            let (h2, took) = (facts.alpn_h2, started.elapsed());
-            let asked = secure.ssl.client().is_some();
-            router.shared.metrics.handshake_ok(
-                Hop::Northbound,
-                facts.version,
-                facts.resumed,
-                asked,
-                took,
-            );
-            let client = Rc::new(Client::new(peer, local, &router.shared.node, Some(secure)));
-            if h2 {
-                h2::serve(&router, &client, stream).await
-            } else {
-                http1(&router, &client, stream).await
-            }
-        }
-        Err(failure) => {
-            router
-                .shared
-                .metrics
-                .handshake_failed(Hop::Northbound, failure.cause, failure.alert);
-            if failure.cause != Cause::ProbeNoData {
-                tracing::info!(
-                    hop = Hop::Northbound.as_str(),
-                    %peer,
-                    cause = failure.cause.as_str(),
-                    alert = failure.alert.map(|(alert, _)| alert.0),
-                    direction = failure.alert.map(|(_, direction)| direction.as_str()),
-                    detail = failure.detail,
-                    "TLS handshake failed"
-                );
-            }
-        }
-    }
-}
-
-/// Reads the hello, finds the policy, shakes hands; all of it within one deadline.
-async fn handshake(
-    router: &Rc<Router>,
-    tcp: TcpStream,
-    started: Instant,
-) -> Result<(Stream, Secure), TlsFailure> {
-    let deadline = tokio::time::Instant::from_std(started + router.limits.handshake);
-    match tokio::time::timeout_at(deadline, greet(router, tcp)).await {
-        Ok(Ok(Greeted {
-            tcp,
-            hello,
-            name,
-            ssl,
-        })) => {
-            // One permit for the costly part only: a client that sends nothing must not hold it.
-            let _permit = router.shared.gate.handshake().await;
-            let accept = router.shared.tls.accept(tcp, hello, &ssl);
-            let (stream, facts) = tokio::time::timeout_at(deadline, accept)
-                .await
-                .unwrap_or_else(|_| Err(timed_out("the handshake")))?;
-            Ok((stream, Secure::new(facts, ssl, name)))
-        }
-        Ok(Err(failure)) => Err(failure),
-        Err(_) => Err(timed_out("the ClientHello")),
-    }
-}
-
-struct Greeted {
-    tcp: TcpStream,
-    hello: hello::Hello,
-    name: String,
-    ssl: std::sync::Arc<control::object::Ssl>,
-}
-
-async fn greet(router: &Rc<Router>, mut tcp: TcpStream) -> Result<Greeted, TlsFailure> {
-    let hello = match hello::read(&mut tcp).await {
-        Ok(hello) => hello,
-        Err(error) => return Err(turn_away(tcp, &error).await),
+    let Some((stream, secure)) = greet::run(&router, tcp, (peer, local)).await else {
+        return;
     };
-    let fallback = router.shared.fallback_sni.as_deref();
-    let sni = hello.facts.sni.as_deref();
-    let snapshot = router.shared.snapshot.load();
-    match policy::of_handshake(&snapshot, sni, fallback) {
-        Policy::Open(ssl) => {
-            let name = sni.or(fallback).unwrap_or_default().to_owned();
-            drop(snapshot);
-            Ok(Greeted {
-                tcp,
-                hello,
-                name,
-                ssl,
-            })
-        }
-        Policy::Refused(cause) => {
-            let asked = sni.map_or("no server name".to_owned(), |name| {
-                format!("server name {name}")
-            });
-            let detail = format!("{asked}, revision {}", snapshot.revision());
-            drop(snapshot);
-            tls::refuse(tcp, Alert::UNRECOGNIZED_NAME).await;
-            Err(TlsFailure {
-                cause,
-                alert: Some((Alert::UNRECOGNIZED_NAME, Direction::Sent)),
-                detail,
-            })
-        }
-    }
-}
-
-/// Answers bytes that are no acceptable ClientHello.
-async fn turn_away(mut tcp: TcpStream, error: &HelloError) -> TlsFailure {
-    let failure = error.failure();
-    if matches!(error, HelloError::PlainHttp) {
-        let _ = tcp.write_all(PLAIN_HTTP).await;
-        tls::dismiss(tcp);
-    } else if let Some(alert) = error.alert() {
-        tls::refuse(tcp, alert).await;
-    }
-    failure
-}
-
-fn timed_out(what: &str) -> TlsFailure {
-    TlsFailure {
-        cause: Cause::HandshakeTimeout,
-        alert: None,
-        detail: format!("{what} did not come in time"),
+    let h2 = secure.facts.alpn_h2;
+    let client = Rc::new(Client::new(peer, local, &router.shared.node, Some(secure)));
+    if h2 {
+        h2::serve(&router, &client, stream).await
+    } else {
+        http1(&router, &client, stream).await
     }
 }
 

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use control::object::Ssl;
 use control::snapshot::{NameMatch, Snapshot};
 
-use crate::alert::Cause;
+use crate::alert::evidence::Refusal;
 
 /// Who answers for a name.
 #[derive(Clone, Debug)]
 pub enum Policy {
     /// This SSL object.
     Open(Arc<Ssl>),
+    /// The SSL object of this id, which was refused and has no last good version: refuse.
+    Closed(Arc<str>),
     /// Nobody may: refuse.
-    Refused(Cause),
+    Refused(Refusal),
 }
 
 /// Resolves the name of a handshake: the client's, or `fallback` if it sent none. The name is lower-case and has no
@@ -22,7 +24,7 @@ pub enum Policy {
 pub fn of_handshake(snapshot: &Snapshot, sni: Option<&str>, fallback: Option<&str>) -> Policy {
     match sni.or(fallback) {
         Some(name) => of_name(snapshot, name),
-        None => Policy::Refused(Cause::SniMissing),
+        None => Policy::Refused(Refusal::SniMissing),
     }
 }
 
@@ -30,7 +32,7 @@ pub fn of_handshake(snapshot: &Snapshot, sni: Option<&str>, fallback: Option<&st
 pub fn of_name(snapshot: &Snapshot, name: &str) -> Policy {
     match snapshot.tls_policy(name) {
         NameMatch::Open(ssl) => Policy::Open(Arc::clone(ssl)),
-        NameMatch::Closed(_) => Policy::Refused(Cause::ConfigMissingMaterial),
-        NameMatch::Unknown => Policy::Refused(Cause::SniUnknown),
+        NameMatch::Closed(id) => Policy::Closed(Arc::clone(id)),
+        NameMatch::Unknown => Policy::Refused(Refusal::SniUnknown),
     }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::object::Route;
 use control::snapshot::{Ask, RouteMatch, Snapshot};
@@ -21,8 +21,12 @@ use crate::hop::{self, Tunnel, Unserved};
 use crate::http1::framing;
 use crate::limits::Limits;
 
-/// How often one request is matched while the configuration changes under it.
-const MATCHES: usize = 5;
+/// How long one request is matched again and again while the configuration changes under it. Processors serve by the
+/// versions of a route that they had a moment ago, so that few requests are matched twice; but one that has just listed
+/// the store has had none but the newest, and is a version ahead of a router that is a little behind until it has seen as
+/// much change as the router lags. A time, not a number: however fast a route changes, each match waits for its next
+/// version. 3 s.
+const MATCH_AGAIN: Duration = Duration::from_secs(3);
 /// How long a request waits for the configuration that the processors have; ordinarily some milliseconds are between them.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
@@ -138,7 +142,8 @@ async fn run(
     record.host.clone_from(&authority.host);
     let path = path(&parts)?;
     let snapshot = router.shared.snapshot.load_full();
-    let route = matched(&snapshot, client, (&parts, &authority.host, &path))?;
+    let asked = (&parts, &*authority.host, &*path);
+    let route = matched(router, &snapshot, client, asked, record)?;
     record.route = Some(Arc::clone(route.id()));
     let is_stream = !body.is_empty() && parts.version == http::Version::HTTP_2;
     inflow.set_patient(is_stream && keeps_streams(&snapshot, &route));
@@ -175,9 +180,11 @@ async fn again(
     mut request: Box<hop::Request>,
     record: &mut Record,
 ) -> Result<(hop::Response, Option<Wanted>), Fault> {
-    for _ in 1..MATCHES {
+    let until = Instant::now() + MATCH_AGAIN;
+    loop {
         let snapshot = caught_up(router, &request).await?;
-        let route = matched(&snapshot, client, (original, host, &request.path))?;
+        let asked = (original, host, &*request.path);
+        let route = matched(router, &snapshot, client, asked, record)?;
         record.route = Some(Arc::clone(route.id()));
         let is_stream = !request.body.is_empty() && original.version == http::Version::HTTP_2;
         inflow.set_patient(is_stream && keeps_streams(&snapshot, &route));
@@ -186,11 +193,10 @@ async fn again(
         (request.snapshot, request.route) = (snapshot, route);
         match router.hop.call(*request).await {
             Ok(answer) => return Ok((answer, wanted)),
-            Err(Unserved::Rematch(back)) => request = back,
+            Err(Unserved::Rematch(back)) if Instant::now() < until => request = back,
             Err(unserved) => return Err(fault(unserved, record)),
         }
     }
-    Err(fault(Unserved::Rematch(request), record))
 }
 
 fn fault(unserved: Unserved, record: &mut Record) -> Fault {
@@ -208,12 +214,15 @@ fn fault(unserved: Unserved, record: &mut Record) -> Fault {
 
 /// The route for a request that this client may make.
 fn matched(
+    router: &Router,
     snapshot: &Snapshot,
     client: &Client,
     (parts, host, path): (&request::Parts, &str, &str),
+    record: &Record,
 ) -> Result<Arc<Route>, Fault> {
     if let Some(secure) = &client.tls {
-        exemption::judge(snapshot, secure, host, parts.uri.path())?;
+        exemption::judge(snapshot, secure, host, parts.uri.path())
+            .map_err(|denied| denied.note(router, client, record.id()))?;
     }
     let route = find(snapshot, parts, client, host, path)?;
     if route.is_closed() {

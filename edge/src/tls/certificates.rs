@@ -6,6 +6,8 @@ use control::object::Ssl;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::attempt::Attempt;
+
 /// Picks the certificate whose key can make a signature the client takes.
 #[derive(Debug)]
 pub(super) struct Certificates(pub(super) Arc<Ssl>);
@@ -13,12 +15,18 @@ pub(super) struct Certificates(pub(super) Arc<Ssl>);
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let schemes = hello.signature_schemes();
-        let mut keys = self.0.material().iter().filter_map(|m| m.certified_key());
+        let material = self.0.material().iter().enumerate();
+        let mut keys = material.filter_map(|(index, m)| Some((index, m.certified_key()?)));
         let first = keys.clone().next();
         // With none that fits rustls fails by itself, with handshake_failure; without any it would say access_denied.
-        keys.find(|key| key.key.choose_scheme(schemes).is_some())
-            .or(first)
-            .cloned()
+        let (index, key) = keys
+            .find(|(_, key)| key.key.choose_scheme(schemes).is_some())
+            .or(first)?;
+        if let Some(attempt) = Attempt::current() {
+            // The first choice stands; rustls asks once per handshake.
+            let _ = attempt.served.set(index);
+        }
+        Some(Arc::clone(key))
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -13,19 +12,21 @@ use dashmap::DashMap;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, HandshakeKind, SignatureScheme};
-use rustls_pki_types::{ServerName, UnixTime};
+use rustls::{ClientConfig, SignatureScheme};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
+use super::agreed::accepted;
 use super::attempt::Attempt;
-use super::failure::{self, End};
+use super::failure::{self, Ended};
 use super::names::Names;
-use super::tap::Tap;
+use super::tap::{Seen, Tap};
 use super::verify::anchors::{Anchors, Ends};
 use super::verify::target::TargetVerifier;
-use super::{Stream, linger, suites};
-use crate::alert::{Cause, TlsFailure};
+use super::{Stream, linger, own, suites};
+use crate::alert::evidence::{Chain, Own, Refusal, Side};
+use crate::alert::{Evidence, Hop};
 
 /// Configurations kept; beyond it the cache starts afresh.
 const MAX_POLICIES: usize = 4096;
@@ -51,17 +52,33 @@ pub struct TargetSession {
     pub alpn_h2: bool,
 }
 
-impl TargetSession {
-    /// As [`late_failure`], with what is known of this connection.
-    pub fn late_failure(&self, error: &io::Error) -> Option<TlsFailure> {
-        failure::late(error, self.sni.is_some(), self.client_cert)
-    }
+/// A connection to a target.
+pub struct Connected {
+    /// The connection.
+    pub stream: Stream,
+    /// What is known of it.
+    pub session: TargetSession,
+    /// To be kept until the target has sent a byte of application data.
+    pub unproven: Unproven,
 }
 
-/// The refusal of a TLS 1.3 target, which arrives on the first read (RFC 8446, 4.4.2.4): ask for every error before the
-/// first byte of application data. `None` if the error is not an alert.
-pub fn late_failure(error: &io::Error) -> Option<TlsFailure> {
-    failure::late(error, true, false)
+/// What there is to say should a target refuse the handshake after all: one of TLS 1.3 judges our certificate when we are
+/// done already, and its alert arrives on the first read (RFC 8446, 4.4.2.4).
+#[derive(Debug)]
+pub struct Unproven {
+    pub(super) seen: Seen,
+    pub(super) attempt: Arc<Attempt>,
+    pub(super) config: Arc<TargetConfig>,
+    pub(super) verify_name: String,
+}
+
+impl Unproven {
+    /// The evidence if `error` is such a refusal: ask for every error before the first byte of application data.
+    pub fn late(&self, error: &io::Error) -> Option<Box<Evidence>> {
+        let mut evidence = failure::late(error, &self.seen, &self.attempt)?;
+        self.config.describe(&mut evidence, &self.verify_name);
+        Some(evidence)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,8 +93,23 @@ struct PolicyKey {
 #[derive(Debug)]
 pub struct TargetConfig {
     tls: Arc<ClientConfig>,
-    verifier: Arc<TargetVerifier>,
-    has_identity: bool,
+    pub(super) verifier: Arc<TargetVerifier>,
+    pub(super) has_identity: bool,
+    /// HTTP/2 alone is offered.
+    pub(super) h2: bool,
+    /// What evidence says of us.
+    own: Own,
+}
+
+impl TargetConfig {
+    /// Adds our side to evidence of a connection whose target must be `verify_name`.
+    pub(super) fn describe(&self, evidence: &mut Evidence, verify_name: &str) {
+        evidence.own = Own {
+            shown: evidence.own.shown,
+            verify_name: Some(verify_name.to_owned()),
+            ..self.own.clone()
+        };
+    }
 }
 
 /// TLS with targets, one per process.
@@ -108,15 +140,15 @@ impl ClientTls {
     /// offers HTTP/2 alone, else HTTP/1.1.
     ///
     /// # Errors
-    /// [`Cause::InternalError`] if rustls refuses the policy, which validation excludes;
-    /// [`Cause::ConfigMissingMaterial`] if the identity's key is unusable.
+    /// [`Refusal::Internal`] if rustls refuses the policy, which validation excludes;
+    /// [`Refusal::MissingMaterial`] if the identity's key is unusable.
     pub fn config(
         &self,
         policy: &UpstreamTls,
         identity: Option<&Arc<Material>>,
         verify: bool,
         h2: bool,
-    ) -> Result<Arc<TargetConfig>, TlsFailure> {
+    ) -> Result<Arc<TargetConfig>, Box<Evidence>> {
         let key = PolicyKey {
             policy: policy.policy,
             identity: identity.map(|m| shown_chain(m)),
@@ -126,21 +158,16 @@ impl ClientTls {
         if let Some(config) = self.policies.get(&key) {
             return Ok(Arc::clone(&config));
         }
-        let certified = match identity.map(|m| m.certified_key()) {
-            None => None,
-            Some(Some(key)) => Some(Arc::clone(key)),
-            Some(None) => {
-                let detail = "the client certificate's key is unusable".to_owned();
-                return Err(TlsFailure {
-                    cause: Cause::ConfigMissingMaterial,
-                    alert: None,
-                    detail,
-                });
-            }
-        };
+        if identity.is_some_and(|m| m.certified_key().is_none()) {
+            let evidence = Evidence::new(Hop::Southbound, Side::Client);
+            let evidence = evidence.refused(Refusal::MissingMaterial, None);
+            return Err(Box::new(
+                evidence.because("the client certificate's key is unusable"),
+            ));
+        }
         let config = self
-            .build(policy, certified, verify, h2)
-            .map_err(|e| failure::internal(e.to_string()))?;
+            .build(policy, identity, verify, h2)
+            .map_err(|e| failure::internal(Side::Client, e.to_string()))?;
         let config = Arc::new(config);
         if self.policies.len() >= MAX_POLICIES {
             self.policies.clear();
@@ -152,7 +179,7 @@ impl ClientTls {
     fn build(
         &self,
         policy: &UpstreamTls,
-        identity: Option<Arc<CertifiedKey>>,
+        identity: Option<&Arc<Material>>,
         verify: bool,
         h2: bool,
     ) -> Result<TargetConfig, rustls::Error> {
@@ -161,24 +188,32 @@ impl ClientTls {
         let versions = suites::versions(policy.protocols, &provider.cipher_suites);
         let anchors = verify.then(|| self.anchors(policy));
         let verifier = Arc::new(TargetVerifier::new(anchors, algorithms));
-        let has_identity = identity.is_some();
+        let alpn = if h2 { "h2" } else { "http/1.1" };
+        let own = Own {
+            alpn: vec![alpn.to_owned()],
+            chain: identity
+                .map_or_else(Chain::default, |m| Chain::new(Arc::clone(m.shared_chain()))),
+            anchors: own::subjects(&policy.ca_certs),
+            platform_roots: verify && policy.ca_certs.is_empty(),
+            verify,
+            ..own::of_provider(&provider, &versions)
+        };
+        let certified = identity.and_then(|m| m.certified_key()).cloned();
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::<TargetVerifier>::clone(&verifier))
-            .with_client_cert_resolver(Arc::new(Identity(identity)));
+            .with_client_cert_resolver(Arc::new(Identity(certified)));
         tls.enable_sni = policy.sni != SniChoice::Off;
-        tls.alpn_protocols = vec![if h2 {
-            b"h2".to_vec()
-        } else {
-            b"http/1.1".to_vec()
-        }];
+        tls.alpn_protocols = vec![alpn.as_bytes().to_vec()];
         tls.resumption = Resumption::in_memory_sessions(SESSIONS);
         tls.enable_early_data = false;
         Ok(TargetConfig {
             tls: Arc::new(tls),
             verifier,
-            has_identity,
+            has_identity: identity.is_some(),
+            h2,
+            own,
         })
     }
 
@@ -201,60 +236,60 @@ impl ClientTls {
         Arc::clone(self.platform.get_or_init(load))
     }
 
-    /// Runs the handshake with a target. `verify_name` is the host name or IP literal its certificate must be for; `sni`
-    /// the name to send. Sets no deadline.
+    /// Runs the handshake with a target until `deadline`. `verify_name` is the host name or IP literal its certificate must
+    /// be for; `sni` the name to send.
     ///
     /// # Errors
-    /// [`TlsFailure`].
+    /// What was seen of the failed handshake.
     pub async fn connect(
         &self,
         tcp: TcpStream,
         config: Arc<TargetConfig>,
         verify_name: &str,
         sni: Option<&str>,
-    ) -> Result<(Stream, TargetSession), TlsFailure> {
+        deadline: Instant,
+    ) -> Result<Connected, Box<Evidence>> {
         let names = Names::resolve(verify_name, sni)?;
         let tls = names.settle(&config.tls);
         let attempt = Attempt::new(names.verify.clone());
         let handshake = TlsConnector::from(tls)
             .connect_with(
                 names.rustls.clone(),
-                Tap::new(tcp, bytes::Bytes::new()),
+                Tap::new(tcp, bytes::Bytes::new(), deadline),
                 |session| {
                     session.set_buffer_limit(Some(BUFFER));
                 },
             )
             .into_fallible();
-        match attempt.run(handshake).await {
+        let outcome = attempt.run(handshake).await;
+        let mut unproven = Unproven {
+            seen: Seen::default(),
+            attempt,
+            config,
+            verify_name: verify_name.to_owned(),
+        };
+        match outcome {
             Ok(mut stream) => {
                 let (tap, session) = stream.get_mut();
-                tap.finish();
-                let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-                if resumed {
-                    recheck(&config, session.peer_certificates(), names.verified())?;
-                }
-                let shown =
-                    attempt.shown.load(Ordering::Relaxed) || (resumed && config.has_identity);
-                let facts = TargetSession {
-                    version: suites::version_name(session.protocol_version()),
-                    cipher: suites::name(session.negotiated_cipher_suite()),
-                    sni: names.sent,
-                    resumed,
-                    client_cert: shown,
-                    alpn_h2: session.alpn_protocol() == Some(b"h2"),
-                };
-                Ok((Stream::Client(Box::new(stream)), facts))
+                unproven.seen = tap.finish();
+                let session = accepted(session, &unproven, names)?;
+                Ok(Connected {
+                    stream: Stream::Client(Box::new(stream)),
+                    session,
+                    unproven,
+                })
             }
             Err((error, mut tap)) => {
-                let seen = tap.finish();
+                unproven.seen = tap.finish();
                 linger::dismiss(tap.into_tcp());
-                let shown = attempt.shown.load(Ordering::Relaxed);
-                let end = End {
+                let mut evidence = failure::evidence(&Ended {
+                    side: Side::Client,
                     error: &error,
-                    seen: &seen,
-                    attempt: &attempt,
-                };
-                Err(failure::southbound(&end, names.sent.is_some(), shown))
+                    seen: &unproven.seen,
+                    attempt: &unproven.attempt,
+                });
+                unproven.config.describe(&mut evidence, verify_name);
+                Err(evidence)
             }
         }
     }
@@ -280,40 +315,25 @@ fn shown_chain(material: &Material) -> [u8; 32] {
     hash
 }
 
-/// Judges the certificate of a resumed session again: rustls does not, and it may have expired since.
-fn recheck(
-    config: &TargetConfig,
-    chain: Option<&[rustls_pki_types::CertificateDer<'static>]>,
-    name: &ServerName<'_>,
-) -> Result<(), TlsFailure> {
-    let Some([leaf, rest @ ..]) = chain else {
-        return Err(failure::internal("resumed session without a certificate"));
-    };
-    match config.verifier.check(leaf, rest, name, UnixTime::now()) {
-        Ok(_) => Ok(()),
-        Err(fault) => Err(TlsFailure {
-            cause: fault.server_cause(),
-            alert: None,
-            detail: format!("resumed session: {fault}"),
-        }),
-    }
-}
-
 /// Shows our certificate if the target takes a signature its key can make. A target's list of acceptable CAs is a hint
 /// (RFC 8446, 4.2.4): what was configured is shown.
 #[derive(Debug)]
 struct Identity(Option<Arc<CertifiedKey>>);
 
 impl ResolvesClientCert for Identity {
-    fn resolve(&self, _: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(
+        &self,
+        authorities: &[&[u8]],
+        schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
         let key = self
             .0
             .as_ref()
-            .filter(|key| key.key.choose_scheme(schemes).is_some())?;
+            .filter(|key| key.key.choose_scheme(schemes).is_some());
         if let Some(attempt) = Attempt::current() {
-            attempt.shown.store(true, Ordering::Relaxed);
+            attempt.asked(authorities, schemes, key.is_some());
         }
-        Some(Arc::clone(key))
+        key.map(Arc::clone)
     }
 
     fn has_certs(&self) -> bool {

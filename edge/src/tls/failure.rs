@@ -1,18 +1,27 @@
-//! From what ended a handshake to a [`TlsFailure`]. A cause is named only where our own facts make it certain: our
-//! verifier's fault, what the peer offered, an alert whose number has one meaning. The rest is `unknown` until the
-//! classification issue.
+//! From what ended a handshake to [`Evidence`]: what passed, who raised which alert, how far it came, how it ended. Facts
+//! only; what they mean is found in [`crate::alert`]. Costs nothing until a handshake fails.
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved};
+use rustls_pki_types::CertificateDer;
 
 use super::attempt::Attempt;
 use super::tap::Seen;
-use crate::alert::{Alert, Cause, Direction, TlsFailure, number};
+use super::verify::CertFault;
+use crate::alert::evidence::{Chain, End, Phase, Refusal, SeenAlert, Side};
+use crate::alert::{Alert, Direction, Evidence, Hop, number};
+use crate::handshake::transcript::{self, Transcript};
+use crate::handshake::{Foreign, Message, server};
+
+/// HandshakeType of a TLS 1.2 client's last message before its signature and Finished (RFC 5246, 7.4).
+const CLIENT_KEY_EXCHANGE: u8 = 16;
 
 /// What is known when a handshake failed.
-pub(super) struct End<'a> {
+pub(super) struct Ended<'a> {
+    pub(super) side: Side,
     pub(super) error: &'a io::Error,
     pub(super) seen: &'a Seen,
     pub(super) attempt: &'a Attempt,
@@ -36,171 +45,285 @@ pub(super) fn find_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Er
     None
 }
 
+/// Which leg `side` is on where TLS runs over TCP: clients are served, targets are called.
+const fn hop(side: Side) -> Hop {
+    match side {
+        Side::Server => Hop::Northbound,
+        Side::Client => Hop::Southbound,
+    }
+}
+
 /// A failure of ours, not the peer's.
-pub(super) fn internal(detail: impl Into<String>) -> TlsFailure {
-    TlsFailure {
-        cause: Cause::InternalError,
-        alert: None,
-        detail: detail.into(),
-    }
+pub(super) fn internal(side: Side, error: impl Into<String>) -> Box<Evidence> {
+    let evidence = Evidence::new(hop(side), side).refused(Refusal::Internal, None);
+    Box::new(evidence.because(error))
 }
 
-/// The connection ended without a TLS error.
-fn without_tls_error(end: &End<'_>) -> TlsFailure {
-    let cause = match end.error.kind() {
-        _ if !speaks_tls(end.seen) => Cause::PeerNotTls,
-        io::ErrorKind::UnexpectedEof => Cause::PeerClosedDuringHandshake,
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::ConnectionAborted => Cause::PeerResetDuringHandshake,
-        _ => Cause::Unknown,
+/// What `attempt` and the wire say of a handshake, whatever became of it.
+pub(super) fn passed(side: Side, seen: &Seen, attempt: &Attempt) -> Box<Evidence> {
+    let mut evidence = Box::new(Evidence::new(hop(side), side));
+    let received = transcript::read(&seen.received);
+    let sent = transcript::read(&seen.sent);
+    let judged = attempt.verdict.get();
+    evidence.peer_chain = match judged {
+        Some(verdict) => Chain::new(Arc::clone(&verdict.chain)),
+        None => Chain::new(in_the_clear(&received)),
     };
-    // Warnings that rustls swallowed are the last word of a peer that then closed.
-    let alert = end.seen.received.map(|a| (a.alert, Direction::Received));
-    TlsFailure {
-        cause,
-        alert,
-        detail: end.error.to_string(),
+    evidence.request = attempt.request().cloned();
+    evidence.own.shown = attempt.shown();
+    evidence.alerts.clone_from(&seen.alerts);
+    evidence.bytes = seen.total;
+    let (client, server) = match side {
+        Side::Server => (&received, &sent),
+        Side::Client => (&sent, &received),
+    };
+    evidence.hello.clone_from(&client.client_hello);
+    evidence.server_hello.clone_from(&server.server_hello);
+    if side == Side::Client {
+        evidence.foreign = received.foreign.clone().or_else(|| odd(&seen.received));
     }
+    evidence.received = received.messages;
+    evidence.sent = sent.messages;
+    evidence
 }
 
-const fn speaks_tls(seen: &Seen) -> bool {
-    matches!(seen.first_byte, None | Some(20..=23))
+/// Bytes that are no TLS record and too few to say what else they are.
+fn odd(bytes: &[u8]) -> Option<Foreign> {
+    bytes.first().filter(|first| !matches!(first, 20..=24))?;
+    let mut begin = [0; 4];
+    let length = bytes.len().min(begin.len());
+    begin[..length].copy_from_slice(&bytes[..length]);
+    Some(Foreign::Other(begin, u8::try_from(length).unwrap_or(4)))
 }
 
-/// Why a client's handshake failed. `ciphers` says whether its suites and ours have one in common.
-pub(super) fn northbound(end: &End<'_>, ciphers: bool) -> TlsFailure {
-    let Some(error) = find_tls(end.error) else {
-        return without_tls_error(end);
-    };
-    if let Some(failure) = of_certificate(end, error, super::verify::CertFault::client_cause) {
-        return failure;
-    }
-    let cause = match error {
-        Error::AlertReceived(AlertDescription::ProtocolVersion) => Cause::ProtocolVersionMismatch,
-        Error::NoCertificatesPresented => Cause::ClientCertMissing,
-        Error::NoApplicationProtocol => Cause::NoSharedAlpn,
-        Error::PeerIncompatible(e) => incompatible(e, ciphers),
-        _ => Cause::Unknown,
-    };
-    TlsFailure {
-        cause,
-        alert: alert_of(error),
-        detail: error.to_string(),
-    }
+/// The chain that a peer showed before rustls could judge it, which TLS 1.2 does not encrypt.
+fn in_the_clear(received: &Transcript) -> Arc<[CertificateDer<'static>]> {
+    let shown = received.certificates.iter().flatten();
+    shown
+        .take(server::MOST_CERTIFICATES)
+        .map(|der| CertificateDer::from(der.clone()))
+        .collect()
 }
 
-/// Why a handshake with a target failed. `sni` is whether we sent a name.
-pub(super) fn southbound(end: &End<'_>, sni: bool, shown: bool) -> TlsFailure {
-    let Some(error) = find_tls(end.error) else {
-        return without_tls_error(end);
-    };
-    if let Some(failure) = of_certificate(end, error, super::verify::CertFault::server_cause) {
-        return failure;
+/// The record of a handshake that `ended`; the caller adds our own policy.
+pub(super) fn evidence(ended: &Ended<'_>) -> Box<Evidence> {
+    let Ended {
+        side,
+        error,
+        seen,
+        attempt,
+    } = *ended;
+    let mut evidence = passed(side, seen, attempt);
+    match find_tls(error) {
+        Some(tls) => {
+            evidence.end = end_of_tls(tls, side, attempt);
+            evidence.error = tls.to_string();
+            note_hidden(&mut evidence, tls);
+        }
+        None => {
+            evidence.end = end_of_io(error);
+            evidence.error = error.to_string();
+        }
     }
-    let cause = match error {
-        Error::AlertReceived(alert) => received((*alert).into(), sni, shown),
-        Error::PeerIncompatible(e) => incompatible(e, true),
-        _ if !speaks_tls(end.seen) => Cause::PeerNotTls,
-        Error::NoApplicationProtocol => Cause::NoSharedAlpn,
-        _ => Cause::Unknown,
-    };
-    TlsFailure {
-        cause,
-        alert: alert_of(error),
-        detail: error.to_string(),
+    if let End::Refused(Refusal::Certificate(fault)) = &evidence.end {
+        evidence.error = fault.to_string();
     }
+    evidence.phase = phase(&evidence, attempt);
+    evidence
 }
 
-/// A refusal that arrives on the first read after a TLS 1.3 handshake: the target judges our certificate only then.
-pub(super) fn late(error: &io::Error, sni: bool, shown: bool) -> Option<TlsFailure> {
-    let Some(tls @ Error::AlertReceived(alert)) = find_tls(error) else {
+/// A refusal that arrives on the first read after a TLS 1.3 handshake: the target judges our certificate only then
+/// (RFC 8446, 4.4.2.4). `None` if `error` is none.
+pub(super) fn late(error: &io::Error, seen: &Seen, attempt: &Attempt) -> Option<Box<Evidence>> {
+    let tls @ Error::AlertReceived(description) = find_tls(error)? else {
         return None;
     };
-    if *alert == AlertDescription::CloseNotify {
+    let alert = Alert::from(*description);
+    if matches!(alert, Alert::CLOSE_NOTIFY | Alert::USER_CANCELED) {
         return None;
     }
-    let cause = received((*alert).into(), sni, shown);
-    Some(TlsFailure {
-        cause,
-        alert: alert_of(tls),
-        detail: tls.to_string(),
-    })
-}
-
-/// The cause of an alert from a target, where its number leaves no doubt.
-const fn received(alert: Alert, sni: bool, shown: bool) -> Cause {
-    match alert {
-        Alert::PROTOCOL_VERSION => Cause::ProtocolVersionMismatch,
-        Alert::INAPPROPRIATE_FALLBACK => Cause::FallbackRejected,
-        Alert::NO_APPLICATION_PROTOCOL => Cause::NoSharedAlpn,
-        Alert::UNRECOGNIZED_NAME if sni => Cause::SniUnknown,
-        Alert::UNRECOGNIZED_NAME => Cause::SniMissing,
-        Alert::CERTIFICATE_REQUIRED if shown => Cause::ClientCertRejectedByPeer,
-        Alert::CERTIFICATE_REQUIRED => Cause::ClientCertMissing,
-        _ => Cause::Unknown,
-    }
-}
-
-/// A certificate that we refused, or a signature that its key did not make.
-fn of_certificate(
-    end: &End<'_>,
-    error: &Error,
-    cause: fn(&super::verify::CertFault) -> Cause,
-) -> Option<TlsFailure> {
-    let Error::InvalidCertificate(reason) = error else {
-        return None;
+    let mut evidence = passed(Side::Client, seen, attempt);
+    evidence.end = End::Alerted;
+    evidence.error = tls.to_string();
+    note_hidden(&mut evidence, tls);
+    evidence.phase = if evidence.request.is_some() || is_about_certificates(alert) {
+        Phase::ClientCert
+    } else {
+        Phase::PostHandshake
     };
-    let alert = alert_of(error);
-    // The one fault that is not the verifier's: the key did not sign the handshake.
-    let verdict = end.attempt.verdict.get();
-    if let Some(fault) = verdict
-        .and_then(|v| v.fault.as_ref())
-        .filter(|_| *reason != CertificateError::BadSignature)
-    {
-        return Some(TlsFailure {
-            cause: cause(fault),
+    Some(evidence)
+}
+
+/// Adds the alert that `error` stands for if it was encrypted and so not seen on the wire.
+fn note_hidden(evidence: &mut Evidence, error: &Error) {
+    let (direction, alert) = match error {
+        Error::AlertReceived(alert) => (Direction::Received, Some(Alert::from(*alert))),
+        sent => (Direction::Sent, number::sent_for(sent)),
+    };
+    let Some(alert) = alert else { return };
+    let seen = evidence
+        .alerts
+        .iter()
+        .any(|a| a.direction == direction && a.level == FATAL);
+    if !seen {
+        evidence.alerts.push(SeenAlert {
+            direction,
+            level: FATAL,
             alert,
-            detail: fault.to_string(),
         });
     }
-    let cause = match reason {
-        CertificateError::BadSignature => Cause::KeyCertMismatch,
-        _ => Cause::Unknown,
-    };
-    Some(TlsFailure {
-        cause,
-        alert,
-        detail: error.to_string(),
+}
+
+/// AlertLevel (RFC 5246, 7.2).
+const FATAL: u8 = 2;
+
+fn end_of_io(error: &io::Error) -> End {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => End::Closed,
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionAborted => End::Reset,
+        io::ErrorKind::TimedOut => End::TimedOut,
+        _ => End::Other,
+    }
+}
+
+fn end_of_tls(error: &Error, side: Side, attempt: &Attempt) -> End {
+    End::Refused(match error {
+        Error::AlertReceived(_) => return End::Alerted,
+        Error::InvalidCertificate(reason) => certificate(reason, attempt),
+        Error::NoCertificatesPresented if side == Side::Server => Refusal::NoClientCertificate,
+        Error::NoApplicationProtocol => Refusal::Alpn,
+        Error::PeerIncompatible(reason) => incompatible(reason),
+        // A server that answers with a suite or a signature that was not offered has none of those that were.
+        Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite) => Refusal::Cipher,
+        Error::PeerMisbehaved(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme) => {
+            Refusal::Scheme
+        }
+        Error::General(_)
+        | Error::EncryptError
+        | Error::FailedToGetCurrentTime
+        | Error::FailedToGetRandomBytes
+        | Error::HandshakeNotComplete
+        | Error::InconsistentKeys(_)
+        | Error::BadMaxFragmentSize
+        | Error::Other(_) => Refusal::Internal,
+        _ => Refusal::Protocol,
     })
 }
 
-const fn incompatible(error: &PeerIncompatible, ciphers: bool) -> Cause {
+/// A certificate that our verifier refused, or a signature that its key did not make.
+fn certificate(reason: &CertificateError, attempt: &Attempt) -> Refusal {
+    match reason {
+        // The faults that are not the verifier's.
+        CertificateError::BadSignature => return Refusal::BadSignature,
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            return Refusal::Scheme;
+        }
+        _ => {}
+    }
+    let fault = attempt.verdict.get().and_then(|v| v.fault.clone());
+    Refusal::Certificate(fault.unwrap_or_else(|| CertFault::Malformed(reason.to_string())))
+}
+
+const fn incompatible(error: &PeerIncompatible) -> Refusal {
     match error {
         PeerIncompatible::Tls12NotOffered
         | PeerIncompatible::Tls12NotOfferedOrEnabled
         | PeerIncompatible::SupportedVersionsExtensionRequired
         | PeerIncompatible::ServerDoesNotSupportTls12Or13
-        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => Cause::ProtocolVersionMismatch,
-        PeerIncompatible::NoCipherSuitesInCommon => Cause::NoSharedCipher,
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig => Refusal::Version,
+        PeerIncompatible::NoCipherSuitesInCommon => Refusal::Cipher,
         PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NamedGroupsExtensionRequired => {
-            // rustls says so too when only suites without such a group are offered.
-            if ciphers {
-                Cause::NoSharedGroup
-            } else {
-                Cause::NoSharedCipher
-            }
+            Refusal::Group
         }
         PeerIncompatible::NoSignatureSchemesInCommon
         | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon
-        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => Cause::NoSharedSignatureScheme,
-        _ => Cause::Unknown,
+        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => Refusal::Scheme,
+        _ => Refusal::Protocol,
     }
 }
 
-fn alert_of(error: &Error) -> Option<(Alert, Direction)> {
-    match error {
-        Error::AlertReceived(alert) => Some(((*alert).into(), Direction::Received)),
-        sent => number::sent_for(sent).map(|alert| (alert, Direction::Sent)),
+/// The step that did not succeed.
+fn phase(evidence: &Evidence, attempt: &Attempt) -> Phase {
+    let server = evidence.side == Side::Server;
+    match &evidence.end {
+        End::Refused(Refusal::Certificate(_) | Refusal::BadSignature | Refusal::Scheme)
+            if !server =>
+        {
+            Phase::ServerCert
+        }
+        End::Refused(
+            Refusal::Certificate(_) | Refusal::BadSignature | Refusal::NoClientCertificate,
+        ) => Phase::ClientCert,
+        End::Refused(
+            Refusal::Version | Refusal::Cipher | Refusal::Group | Refusal::Alpn | Refusal::Scheme,
+        ) => {
+            if server {
+                Phase::ClientHello
+            } else {
+                Phase::ServerHello
+            }
+        }
+        _ if server => of_client(evidence, attempt),
+        _ => of_target(evidence, attempt),
     }
+}
+
+/// How far a client came.
+fn of_client(evidence: &Evidence, attempt: &Attempt) -> Phase {
+    if evidence.server_hello.is_none() {
+        return Phase::ClientHello;
+    }
+    if let (End::Alerted, Some(seen)) = (&evidence.end, evidence.decisive_alert()) {
+        if is_about_certificates(seen.alert) {
+            return Phase::ServerCert;
+        }
+        // In the light of a ServerHello that it cannot use.
+        if matches!(
+            seen.alert,
+            Alert::PROTOCOL_VERSION | Alert::ILLEGAL_PARAMETER | Alert::UNSUPPORTED_EXTENSION
+        ) {
+            return Phase::ServerHello;
+        }
+    }
+    let went_on = |m: &Message| m.kind == CLIENT_KEY_EXCHANGE;
+    if attempt.verdict.get().is_some() || evidence.received.iter().any(went_on) {
+        Phase::Finished
+    } else {
+        Phase::ServerCert
+    }
+}
+
+/// How far we came with a target.
+fn of_target(evidence: &Evidence, attempt: &Attempt) -> Phase {
+    if evidence.foreign.is_some() {
+        Phase::ServerHello
+    } else if evidence.server_hello.is_none() {
+        Phase::ClientHello
+    } else if attempt.verdict.get().is_none() {
+        Phase::ServerCert
+    } else if evidence.request.is_some() {
+        Phase::ClientCert
+    } else {
+        Phase::Finished
+    }
+}
+
+/// Alerts that speak of the certificate of the one who gets them.
+fn is_about_certificates(alert: Alert) -> bool {
+    use AlertDescription as A;
+    matches!(
+        A::from(alert.0),
+        A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            | A::DecryptError
+            | A::CertificateRequired
+    )
 }

@@ -1,15 +1,17 @@
 //! Reads a ClientHello before rustls does: bounded bytes, whatever way they are split over segments and records. The
 //! bytes are kept and replayed to rustls; the facts choose the policy and are evidence when the handshake fails.
-//! Does not judge the hello and sets no deadline: the caller does both. First step of a TLS connection.
+//! Does not judge the hello: the caller does. First step of a TLS connection.
 
 use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use crate::alert::{Alert, Cause, Direction, TlsFailure};
-use crate::handshake::{ClientHello, ParseError};
+use crate::alert::evidence::{End, Refusal, SeenAlert, Side};
+use crate::alert::{Alert, Direction, Evidence, Hop};
+use crate::handshake::{ClientHello, Foreign, ParseError, transcript};
 
 /// The longest handshake message taken for a ClientHello, header included.
 pub const MAX_MESSAGE: usize = 16 << 10;
@@ -41,6 +43,9 @@ pub enum HelloError {
     /// The peer reset the connection.
     #[error("reset before the ClientHello was whole")]
     Reset,
+    /// Not whole in time.
+    #[error("the ClientHello did not come in time")]
+    TimedOut,
     /// An HTTP request in the clear.
     #[error("plain HTTP on a TLS port")]
     PlainHttp,
@@ -67,6 +72,9 @@ pub enum HelloError {
     /// Not a ClientHello.
     #[error("malformed ClientHello: {0}")]
     Malformed(&'static str),
+    /// A record or message that may not come first.
+    #[error("no ClientHello: {0}")]
+    Unexpected(&'static str),
     /// Any other error of the socket.
     #[error("reading the ClientHello: {0}")]
     Io(io::Error),
@@ -78,33 +86,79 @@ impl HelloError {
         match self {
             Self::TooLarge => Some(Alert::ILLEGAL_PARAMETER),
             Self::Malformed(_) => Some(Alert::DECODE_ERROR),
+            Self::Unexpected(_) => Some(Alert::UNEXPECTED_MESSAGE),
             Self::Sslv2 => Some(Alert::PROTOCOL_VERSION),
             _ => None,
         }
     }
+}
 
-    /// The record of this failure.
-    pub fn failure(&self) -> TlsFailure {
-        let cause = match self {
-            Self::NoData => Cause::ProbeNoData,
-            Self::Closed => Cause::PeerClosedDuringHandshake,
-            Self::Reset => Cause::PeerResetDuringHandshake,
-            Self::PlainHttp => Cause::PlaintextToTlsPort,
-            Self::ProxyProtocol => Cause::ProxyProtocolMismatch,
-            Self::Sslv2 => Cause::ProtocolVersionMismatch,
-            Self::NotTls(_) => Cause::PeerNotTls,
-            Self::Alert { .. } | Self::TooLarge | Self::Malformed(_) | Self::Io(_) => {
-                Cause::Unknown
+/// Why there is no hello, and what came instead.
+#[derive(Debug)]
+pub struct NoHello {
+    /// Why.
+    pub why: HelloError,
+    /// Everything read.
+    pub raw: Bytes,
+}
+
+impl NoHello {
+    /// The record of this failure, as it is after [`HelloError::alert`] was sent.
+    pub fn evidence(&self) -> Box<Evidence> {
+        let mut evidence = Evidence::new(Hop::Northbound, Side::Server);
+        evidence.bytes.0 = self.raw.len() as u64;
+        evidence.error = self.why.to_string();
+        evidence.end = self.end();
+        evidence.foreign = self.foreign();
+        if evidence.foreign.is_none() {
+            evidence.received = transcript::read(&self.raw).messages;
+        }
+        if let HelloError::Alert { level, alert } = self.why {
+            evidence.alerts.push(SeenAlert {
+                direction: Direction::Received,
+                level,
+                alert,
+            });
+        }
+        if let Some(alert) = self.why.alert() {
+            evidence.bytes.1 = alert.fatal_record().len() as u64;
+            evidence.alerts.push(SeenAlert {
+                direction: Direction::Sent,
+                level: 2,
+                alert,
+            });
+        }
+        Box::new(evidence)
+    }
+
+    const fn end(&self) -> End {
+        match self.why {
+            HelloError::NoData | HelloError::Closed => End::Closed,
+            HelloError::Reset => End::Reset,
+            HelloError::TimedOut => End::TimedOut,
+            HelloError::Alert { .. } => End::Alerted,
+            HelloError::Sslv2 => End::Refused(Refusal::Version),
+            HelloError::PlainHttp
+            | HelloError::ProxyProtocol
+            | HelloError::NotTls(_)
+            | HelloError::TooLarge
+            | HelloError::Unexpected(_)
+            | HelloError::Malformed(_) => End::Refused(Refusal::Protocol),
+            HelloError::Io(_) => End::Other,
+        }
+    }
+
+    fn foreign(&self) -> Option<Foreign> {
+        match self.why {
+            HelloError::PlainHttp => Some(Foreign::HttpRequest),
+            HelloError::ProxyProtocol => {
+                Some(Foreign::Proxy(1 + u8::from(self.raw.starts_with(b"\r"))))
             }
-        };
-        let alert = match self {
-            Self::Alert { alert, .. } => Some((*alert, Direction::Received)),
-            other => other.alert().map(|a| (a, Direction::Sent)),
-        };
-        TlsFailure {
-            cause,
-            alert,
-            detail: self.to_string(),
+            HelloError::Sslv2 => Some(Foreign::Sslv2),
+            HelloError::NotTls(first) => {
+                Some(transcript::foreign(&self.raw).unwrap_or(Foreign::Other([first, 0, 0, 0], 1)))
+            }
+            _ => None,
         }
     }
 }
@@ -115,12 +169,25 @@ impl From<ParseError> for HelloError {
     }
 }
 
-/// Reads until the ClientHello is whole. Sets no deadline.
+/// Reads until the ClientHello is whole, or it is `deadline`.
 ///
 /// # Errors
-/// [`HelloError`]; the bytes read are lost.
-pub async fn read(io: &mut TcpStream) -> Result<Hello, HelloError> {
+/// [`NoHello`].
+pub async fn read(io: &mut TcpStream, deadline: Instant) -> Result<Hello, NoHello> {
     let mut raw = BytesMut::with_capacity(FIRST_READ);
+    let outcome = tokio::time::timeout_at(deadline, read_into(io, &mut raw)).await;
+    let raw = raw.freeze();
+    match outcome {
+        Ok(Ok(facts)) => Ok(Hello { raw, facts }),
+        Ok(Err(why)) => Err(NoHello { why, raw }),
+        Err(_) => Err(NoHello {
+            why: HelloError::TimedOut,
+            raw,
+        }),
+    }
+}
+
+async fn read_into(io: &mut TcpStream, raw: &mut BytesMut) -> Result<ClientHello, HelloError> {
     let mut message = Vec::new();
     let mut wanted = 1;
     loop {
@@ -129,8 +196,8 @@ pub async fn read(io: &mut TcpStream) -> Result<Hello, HelloError> {
             return Err(HelloError::TooLarge);
         }
         raw.reserve(room.min(FIRST_READ));
-        match (&mut *io).take(room as u64).read_buf(&mut raw).await {
-            Ok(0) => return Err(at_end(&raw)),
+        match (&mut *io).take(room as u64).read_buf(raw).await {
+            Ok(0) => return Err(at_end(raw)),
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Err(HelloError::Reset),
             Err(e) => return Err(HelloError::Io(e)),
@@ -138,15 +205,9 @@ pub async fn read(io: &mut TcpStream) -> Result<Hello, HelloError> {
         if raw.len() < wanted {
             continue;
         }
-        match gather(&raw, &mut message)? {
+        match gather(raw, &mut message)? {
             Progress::More(length) => wanted = length,
-            Progress::Whole => {
-                let facts = ClientHello::parse(&message)?;
-                return Ok(Hello {
-                    raw: raw.freeze(),
-                    facts,
-                });
-            }
+            Progress::Whole => return Ok(ClientHello::parse(&message)?),
         }
     }
 }
@@ -192,7 +253,7 @@ fn gather(raw: &[u8], message: &mut Vec<u8>) -> Result<Progress, HelloError> {
         match header[0] {
             22 => {}
             21 if length == 2 => return alert(body),
-            _ => return Err(HelloError::Malformed("record type")),
+            _ => return Err(HelloError::Unexpected("another record type")),
         }
         // RFC 8446, 5.1: no empty handshake fragments, none above 2^14 bytes.
         if length == 0 || length > 1 << 14 {
@@ -220,7 +281,7 @@ fn gather(raw: &[u8], message: &mut Vec<u8>) -> Result<Progress, HelloError> {
 /// Whether `message` holds the whole ClientHello, of the `announced` bytes in the records so far.
 fn whole(message: &[u8], announced: usize) -> Result<bool, HelloError> {
     if message.first().is_some_and(|t| *t != 1) {
-        return Err(HelloError::Malformed("not a ClientHello"));
+        return Err(HelloError::Unexpected("another message"));
     }
     let Some(&[_, a, b, c]) = message.first_chunk::<4>() else {
         return Ok(false);

@@ -8,7 +8,8 @@ use rustls::client::Resumption;
 use rustls_pki_types::ServerName;
 
 use super::failure;
-use crate::alert::TlsFailure;
+use crate::alert::Evidence;
+use crate::alert::evidence::Side;
 
 /// The names of one connection.
 pub(super) struct Names {
@@ -21,14 +22,17 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn resolve(verify_name: &str, sni: Option<&str>) -> Result<Self, TlsFailure> {
+    pub(super) fn resolve(verify_name: &str, sni: Option<&str>) -> Result<Self, Box<Evidence>> {
         let parse = |text: &str| {
             let bare = text
                 .strip_prefix('[')
                 .and_then(|t| t.strip_suffix(']'))
                 .unwrap_or(text);
             ServerName::try_from(bare.to_ascii_lowercase()).map_err(|_| {
-                failure::internal(format!("{text:?} is neither a host name nor an address"))
+                failure::internal(
+                    Side::Client,
+                    format!("{text:?} is neither a host name nor an address"),
+                )
             })
         };
         let verify = parse(verify_name)?;

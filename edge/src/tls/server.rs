@@ -9,28 +9,33 @@ use control::object::{Protocols, Ssl};
 use dashmap::DashMap;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
-use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, ServerConfig, ServerConnection, SignatureScheme};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::attempt::Attempt;
 use super::certificates::{Certificates, Nobody};
-use super::failure::{self, End};
+use super::failure::{self, Ended};
 use super::hello::Hello;
-use super::tap::Tap;
+use super::tap::{Seen, Tap};
 use super::tickets::{self, Scoped, TicketKeys};
+use super::unacceptable::unacceptable;
 use super::verify::CertFault;
 use super::verify::client::{ClientVerifier, is_mandatory};
-use super::{Stream, linger, suites};
-use crate::alert::{Alert, Cause, Direction, TlsFailure};
-use crate::handshake::{ClientHello, TLS12, TLS13};
+use super::{Stream, linger, own, suites};
+use crate::alert::evidence::{Chain, End, Own, Phase, Refusal, SeenAlert, Shown, Side};
+use crate::alert::{Alert, Direction, Evidence, Hop};
+use crate::handshake::transcript;
 
 /// Policies kept; beyond it the cache starts afresh.
 const MAX_POLICIES: usize = 4096;
 /// Plaintext rustls may hold for a connection whose peer does not read.
 const BUFFER: usize = 64 << 10;
+
+/// ALPN protocols taken, best first.
+const ALPN: [&str; 2] = ["h2", "http/1.1"];
 
 /// A client's certificate, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +90,10 @@ struct PolicyKey {
 struct Policy {
     base: Arc<ServerConfig>,
     verifier: Option<Arc<ClientVerifier>>,
+    /// The versions that the suites leave.
+    served: Protocols,
+    /// What evidence says of us, without the certificates, which are an object's own.
+    own: Arc<Own>,
 }
 
 /// TLS with clients, one per process.
@@ -108,59 +117,65 @@ impl ServerTls {
     /// The configuration for one handshake of `ssl`. Tickets work only within [`Self::accept`].
     ///
     /// # Errors
-    /// [`Cause::InternalError`] if rustls refuses the policy, which validation excludes.
-    pub fn config(&self, ssl: &Arc<Ssl>) -> Result<Arc<ServerConfig>, TlsFailure> {
+    /// [`Refusal::Internal`] if rustls refuses the policy, which validation excludes.
+    pub fn config(&self, ssl: &Arc<Ssl>) -> Result<Arc<ServerConfig>, Box<Evidence>> {
         self.policy(ssl)
             .map(|policy| self.for_handshake(&policy, ssl))
     }
 
-    /// Runs the handshake of a client whose hello was read and whose name `ssl` answers for. Sets no deadline. On failure
+    /// Runs the handshake of a client whose hello was read and whose name `ssl` answers for, until `deadline`. On failure
     /// the alert is written and the connection ended.
     ///
     /// # Errors
-    /// [`TlsFailure`].
+    /// What was seen of the failed handshake.
     pub async fn accept(
         &self,
-        mut io: TcpStream,
+        io: TcpStream,
         hello: Hello,
         ssl: &Arc<Ssl>,
-    ) -> Result<(Stream, TlsFacts), TlsFailure> {
-        if let Some(failure) = unacceptable(&hello.facts, ssl, suites::served(&self.provider, ssl))
-        {
-            if let Some((alert, Direction::Sent)) = failure.alert {
-                linger::send(&mut io, alert).await;
-            }
-            linger::dismiss(io);
-            return Err(failure);
-        }
+        deadline: Instant,
+    ) -> Result<(Stream, TlsFacts), Box<Evidence>> {
         let policy = match self.policy(ssl) {
             Ok(policy) => policy,
-            Err(failure) => {
-                linger::send(&mut io, Alert::INTERNAL_ERROR).await;
-                linger::dismiss(io);
-                return Err(failure);
+            Err(mut evidence) => {
+                evidence.hello = Some(hello.facts);
+                end_with(io, &mut evidence, Alert::INTERNAL_ERROR).await;
+                return Err(evidence);
             }
         };
+        if let Some((refusal, alert, why)) = unacceptable(&hello.facts, ssl, policy.served) {
+            let evidence = Evidence::new(Hop::Northbound, Side::Server);
+            let mut evidence = Box::new(evidence.refused(refusal, None).because(why));
+            evidence.received = transcript::read(&hello.raw).messages;
+            evidence.bytes.0 = hello.raw.len() as u64;
+            evidence.own = own(&policy, ssl, None);
+            evidence.hello = Some(hello.facts);
+            end_with(io, &mut evidence, alert).await;
+            return Err(evidence);
+        }
         let config = self.for_handshake(&policy, ssl);
         let attempt = Attempt::new(None);
         let Hello { raw, facts } = hello;
         let handshake = TlsAcceptor::from(config)
-            .accept_with(Tap::new(io, raw), |session| {
+            .accept_with(Tap::new(io, raw, deadline), |session| {
                 session.set_buffer_limit(Some(BUFFER))
             })
             .into_fallible();
         match attempt.run(handshake).await {
             Ok(mut stream) => {
                 let (tap, session) = stream.get_mut();
-                tap.finish();
+                let seen = tap.finish();
                 let client = match client_cert(session, &attempt, &policy, ssl) {
                     Ok(client) => client,
-                    Err(failure) => {
+                    Err(refused) => {
+                        let mut evidence = after_all(session, &seen, &attempt, refused);
+                        evidence.own = own(&policy, ssl, attempt.served.get());
+                        evidence.hello = Some(facts);
                         session.send_close_notify();
                         let (mut tap, mut session) = stream.into_inner();
                         flush(&mut session, &mut tap).await;
                         linger::dismiss(tap.into_tcp());
-                        return Err(failure);
+                        return Err(evidence);
                     }
                 };
                 let facts = describe(session, facts.sni, client);
@@ -168,22 +183,27 @@ impl ServerTls {
             }
             Err((error, mut tap)) => {
                 let seen = tap.finish();
-                let ciphers =
-                    suites::shared(&facts.cipher_suites, &suites::of_ssl(&self.provider, ssl));
                 linger::dismiss(tap.into_tcp());
-                Err(failure::northbound(
-                    &End {
-                        error: &error,
-                        seen: &seen,
-                        attempt: &attempt,
-                    },
-                    ciphers,
-                ))
+                let mut evidence = failure::evidence(&Ended {
+                    side: Side::Server,
+                    error: &error,
+                    seen: &seen,
+                    attempt: &attempt,
+                });
+                evidence.own = own(&policy, ssl, attempt.served.get());
+                evidence.hello = Some(facts);
+                Err(evidence)
             }
         }
     }
 
-    fn policy(&self, ssl: &Ssl) -> Result<Policy, TlsFailure> {
+    /// What evidence says of us after the handshake of a client that `ssl` let in: the chain served was perhaps another one.
+    pub fn own(&self, ssl: &Ssl) -> Own {
+        self.policy(ssl)
+            .map_or_else(|_| Own::default(), |policy| own(&policy, ssl, None))
+    }
+
+    fn policy(&self, ssl: &Ssl) -> Result<Policy, Box<Evidence>> {
         let protocols = ssl.protocols();
         let key = PolicyKey {
             tls12: protocols.tls12,
@@ -196,7 +216,7 @@ impl ServerTls {
         }
         let policy = self
             .build(ssl)
-            .map_err(|e| failure::internal(format!("ssls/{}: {e}", ssl.id())))?;
+            .map_err(|e| failure::internal(Side::Server, format!("ssls/{}: {e}", ssl.id())))?;
         if self.policies.len() >= MAX_POLICIES {
             self.policies.clear();
         }
@@ -208,6 +228,15 @@ impl ServerTls {
         let provider = Arc::new(suites::provider(&self.provider, ssl.ciphers()));
         let algorithms = provider.signature_verification_algorithms;
         let versions = suites::versions(ssl.protocols(), &provider.cipher_suites);
+        let own = Own {
+            alpn: ALPN.map(str::to_owned).to_vec(),
+            shown: Shown::Chain,
+            anchors: ssl
+                .client()
+                .map_or_else(Vec::new, |c| own::subjects(c.ca())),
+            client_auth: ssl.client().is_some_and(is_mandatory),
+            ..own::of_provider(&provider, &versions)
+        };
         let builder =
             ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions)?;
         let verifier = ssl
@@ -220,7 +249,7 @@ impl ServerTls {
             None => builder.with_no_client_auth(),
         };
         let mut base = builder.with_cert_resolver(Arc::new(Nobody));
-        base.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        base.alpn_protocols = ALPN.map(|name| name.as_bytes().to_vec()).to_vec();
         base.ignore_client_order = true;
         base.session_storage = Arc::new(NoServerSessionStorage {});
         base.send_tls13_tickets = 1;
@@ -228,6 +257,8 @@ impl ServerTls {
         Ok(Policy {
             base: Arc::new(base),
             verifier,
+            served: suites::served(&versions),
+            own: Arc::new(own),
         })
     }
 
@@ -250,57 +281,52 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// What rules a hello out, with the alert that is right for it: rustls would answer some of these with another.
-fn unacceptable(hello: &ClientHello, ssl: &Ssl, protocols: Protocols) -> Option<TlsFailure> {
-    let refuse = |cause, alert, detail: String| {
-        Some(TlsFailure {
-            cause,
-            alert: Some((alert, Direction::Sent)),
-            detail,
-        })
+/// What evidence says of us: the policy, and the certificate at `served` or the first one.
+fn own(policy: &Policy, ssl: &Ssl, served: Option<&usize>) -> Own {
+    let material = ssl.material();
+    let chain = material.get(served.copied().unwrap_or(0));
+    Own {
+        chain: chain.map_or_else(Chain::default, |m| Chain::new(Arc::clone(m.shared_chain()))),
+        schemes: own::schemes(material, &policy.own.schemes),
+        ..Own::clone(&policy.own)
+    }
+}
+
+/// Notes the alert and ends the connection with it, before there were keys.
+async fn end_with(mut io: TcpStream, evidence: &mut Evidence, alert: Alert) {
+    linger::send(&mut io, alert).await;
+    linger::dismiss(io);
+    evidence.bytes.1 = alert.fatal_record().len() as u64;
+    evidence.alerts.push(SeenAlert {
+        direction: Direction::Sent,
+        level: 2,
+        alert,
+    });
+}
+
+/// A handshake that went well and is refused all the same, with a close_notify: rustls can send no other alert any more.
+fn after_all(
+    session: &ServerConnection,
+    seen: &Seen,
+    attempt: &Attempt,
+    refusal: Refusal,
+) -> Box<Evidence> {
+    let mut evidence = failure::passed(Side::Server, seen, attempt);
+    if let Some(chain) = session.peer_certificates() {
+        evidence.peer_chain = Chain::new(chain.into());
+    }
+    evidence.error = match &refusal {
+        Refusal::Certificate(fault) => format!("resumed session: {fault}"),
+        _ => "no client certificate".to_owned(),
     };
-    let shared = |version, ours| ours && hello.offers(version);
-    if !shared(TLS13, protocols.tls13) && !shared(TLS12, protocols.tls12) {
-        let detail = format!("client offers at most {:#06x}", hello.best_version());
-        return refuse(
-            Cause::ProtocolVersionMismatch,
-            Alert::PROTOCOL_VERSION,
-            detail,
-        );
-    }
-    let best = if protocols.tls13 { TLS13 } else { TLS12 };
-    if hello.fallback_scsv && hello.best_version() < best {
-        let detail = format!(
-            "TLS_FALLBACK_SCSV with {:#06x}, ours is {best:#06x}",
-            hello.best_version()
-        );
-        return refuse(
-            Cause::FallbackRejected,
-            Alert::INAPPROPRIATE_FALLBACK,
-            detail,
-        );
-    }
-    let schemes: Vec<_> = hello
-        .signature_schemes
-        .iter()
-        .flatten()
-        .map(|s| SignatureScheme::from(*s))
-        .collect();
-    let can_sign = |key: &Arc<CertifiedKey>| key.key.choose_scheme(&schemes).is_some();
-    if !ssl
-        .material()
-        .iter()
-        .filter_map(|m| m.certified_key())
-        .any(can_sign)
-    {
-        let detail = format!("client takes signatures {schemes:?}");
-        return refuse(
-            Cause::NoSharedSignatureScheme,
-            Alert::HANDSHAKE_FAILURE,
-            detail,
-        );
-    }
-    None
+    evidence.end = End::Refused(refusal);
+    evidence.phase = Phase::ClientCert;
+    evidence.alerts.push(SeenAlert {
+        direction: Direction::Sent,
+        level: 1,
+        alert: Alert::CLOSE_NOTIFY,
+    });
+    evidence
 }
 
 /// Who the client is. The handshake already stopped those whom it must; what would let one in unseen is refused here again.
@@ -309,7 +335,7 @@ fn client_cert(
     attempt: &Attempt,
     policy: &Policy,
     ssl: &Ssl,
-) -> Result<ClientCert, TlsFailure> {
+) -> Result<ClientCert, Refusal> {
     let (Some(auth), Some(verifier)) = (ssl.client(), &policy.verifier) else {
         return Ok(ClientCert::NotAsked);
     };
@@ -341,22 +367,11 @@ fn client_cert(
         }
     };
     match found {
-        ClientCert::Missing if is_mandatory(auth) => {
-            Err(refused(Cause::ClientCertMissing, "no client certificate"))
+        ClientCert::Missing if is_mandatory(auth) => Err(Refusal::NoClientCertificate),
+        ClientCert::Refused { reason, .. } if is_mandatory(auth) => {
+            Err(Refusal::Certificate(reason))
         }
-        ClientCert::Refused { reason, .. } if is_mandatory(auth) => Err(refused(
-            reason.client_cause(),
-            &format!("resumed session: {reason}"),
-        )),
         found => Ok(found),
-    }
-}
-
-fn refused(cause: Cause, detail: &str) -> TlsFailure {
-    TlsFailure {
-        cause,
-        alert: Some((Alert::CLOSE_NOTIFY, Direction::Sent)),
-        detail: detail.to_owned(),
     }
 }
 

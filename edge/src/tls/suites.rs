@@ -1,6 +1,6 @@
 //! Versions and cipher suites: what a policy leaves of what we have, and their registered names.
 
-use control::object::{Protocols, Ssl};
+use control::object::Protocols;
 use rustls::crypto::CryptoProvider;
 use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
@@ -32,37 +32,13 @@ pub(crate) fn versions(
     .collect()
 }
 
-/// The versions an SSL object serves: those that its suites leave.
-pub(super) fn served(all: &CryptoProvider, ssl: &Ssl) -> Protocols {
-    if ssl.ciphers().is_empty() {
-        return ssl.protocols();
-    }
-    let versions = versions(ssl.protocols(), &provider(all, ssl.ciphers()).cipher_suites);
+/// The same as flags.
+pub(super) fn served(versions: &[&SupportedProtocolVersion]) -> Protocols {
     let has = |wanted| versions.iter().any(|v| v.version == wanted);
     Protocols {
         tls12: has(ProtocolVersion::TLSv1_2),
         tls13: has(ProtocolVersion::TLSv1_3),
     }
-}
-
-/// The suites an SSL object serves.
-pub(super) fn of_ssl(all: &CryptoProvider, ssl: &Ssl) -> Vec<u16> {
-    let served = provider(all, ssl.ciphers()).cipher_suites;
-    let protocols = ssl.protocols();
-    let on = |s: &SupportedCipherSuite| match s.version().version {
-        ProtocolVersion::TLSv1_3 => protocols.tls13,
-        _ => protocols.tls12,
-    };
-    served
-        .iter()
-        .filter(|s| on(s))
-        .map(|s| u16::from(s.suite()))
-        .collect()
-}
-
-/// Whether two lists have a suite in common.
-pub(super) fn shared(theirs: &[u16], ours: &[u16]) -> bool {
-    theirs.iter().any(|s| ours.contains(s))
 }
 
 /// `TLSv1.3`, `TLSv1.2`.

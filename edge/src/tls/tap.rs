@@ -1,7 +1,9 @@
-//! The transport under rustls: a TCP stream that first replays what was read ahead and, until the handshake is done,
-//! notes the plaintext alerts that pass either way (rustls swallows those of level warning) and the peer's first byte.
-//! Afterwards it costs one bool per call. Decides nothing.
+//! The transport under rustls: a TCP stream that first replays what was read ahead and, until the handshake is done, keeps a
+//! copy of what passes each way and notes the plaintext alerts (rustls swallows those of level warning). It also ends a
+//! handshake that is not done in time, so that what passed until then is at hand. Afterwards it costs one bool per call.
+//! Decides nothing and reads nothing of what it keeps: [`super::failure`] does, if the handshake fails.
 
+use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,29 +11,29 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
 
+use crate::alert::evidence::SeenAlert;
 use crate::alert::{Alert, Direction};
 
-/// A plaintext alert seen on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SeenAlert {
-    /// Which way.
-    pub direction: Direction,
-    /// 1 warning, 2 fatal.
-    pub level: u8,
-    /// Which.
-    pub alert: Alert,
-}
+/// The first bytes that are kept of what the peer sends: its hello, and of a server the chain. 16 KiB.
+const MOST_RECEIVED: usize = 16 << 10;
+/// The same of what we send. 8 KiB.
+const MOST_SENT: usize = 8 << 10;
+/// Plaintext alerts that are kept.
+const MOST_ALERTS: usize = 8;
 
-/// What passed during the handshake.
+/// What passed during a handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The peer's first byte; 20 to 23 if it speaks TLS.
-    pub first_byte: Option<u8>,
-    /// The last plaintext alert sent.
-    pub sent: Option<SeenAlert>,
-    /// The last plaintext alert received.
-    pub received: Option<SeenAlert>,
+    /// The first bytes received, at most 16 KiB.
+    pub received: Vec<u8>,
+    /// The first bytes sent, at most 8 KiB.
+    pub sent: Vec<u8>,
+    /// Plaintext alerts in the order they passed, at most 8.
+    pub alerts: Vec<SeenAlert>,
+    /// All bytes received and sent.
+    pub total: (u64, u64),
 }
 
 /// See the module.
@@ -42,20 +44,28 @@ pub struct Tap {
     watch: Option<Box<Watch>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Watch {
     inbound: Records,
     outbound: Records,
     seen: Seen,
+    timer: Pin<Box<Sleep>>,
 }
 
 impl Tap {
-    /// Wraps `io`; `replay` is read before anything else.
-    pub fn new(io: TcpStream, replay: Bytes) -> Self {
+    /// Wraps `io`; `replay` is read before anything else. Whoever waits for the peer at `deadline` gets
+    /// [`io::ErrorKind::TimedOut`].
+    pub fn new(io: TcpStream, replay: Bytes, deadline: Instant) -> Self {
+        let watch = Watch {
+            inbound: Records::default(),
+            outbound: Records::default(),
+            seen: Seen::default(),
+            timer: Box::pin(tokio::time::sleep_until(deadline)),
+        };
         Self {
             io,
             replay,
-            watch: Some(Box::default()),
+            watch: Some(Box::new(watch)),
         }
     }
 
@@ -76,29 +86,46 @@ impl Tap {
 
     fn note(&mut self, direction: Direction, bytes: &[u8]) {
         let Some(watch) = &mut self.watch else { return };
-        let Watch {
-            inbound,
-            outbound,
-            seen,
-        } = &mut **watch;
-        let records = match direction {
-            Direction::Received => {
-                seen.first_byte = seen.first_byte.or_else(|| bytes.first().copied());
-                inbound
-            }
-            Direction::Sent => outbound,
-        };
-        if let Some([level, number]) = records.pass(bytes) {
-            let alert = Some(SeenAlert {
-                direction,
-                level,
-                alert: Alert(number),
-            });
-            match direction {
-                Direction::Received => seen.received = alert,
-                Direction::Sent => seen.sent = alert,
-            }
+        watch.note(direction, bytes);
+    }
+
+    /// What waiting comes to: pending, or an error if the time is up.
+    fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        match &mut self.watch {
+            Some(watch) => watch
+                .timer
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(io::ErrorKind::TimedOut.into())),
+            None => Poll::Pending,
         }
+    }
+}
+
+impl Watch {
+    fn note(&mut self, direction: Direction, bytes: &[u8]) {
+        let Seen {
+            received,
+            sent,
+            alerts,
+            total,
+        } = &mut self.seen;
+        let (records, kept, most, total) = match direction {
+            Direction::Received => (&mut self.inbound, received, MOST_RECEIVED, &mut total.0),
+            Direction::Sent => (&mut self.outbound, sent, MOST_SENT, &mut total.1),
+        };
+        *total += bytes.len() as u64;
+        let room = most.saturating_sub(kept.len());
+        kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
+        records.pass(bytes, |[level, number]| {
+            if alerts.len() < MOST_ALERTS {
+                alerts.push(SeenAlert {
+                    direction,
+                    level,
+                    alert: Alert(number),
+                });
+            }
+        });
     }
 }
 
@@ -111,7 +138,10 @@ impl AsyncRead for Tap {
         let this = &mut *self;
         let before = buf.filled().len();
         if this.replay.is_empty() {
-            std::task::ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+            match Pin::new(&mut this.io).poll_read(cx, buf) {
+                Poll::Ready(outcome) => outcome?,
+                Poll::Pending => return this.wait(cx),
+            }
         } else {
             let length = this.replay.len().min(buf.remaining());
             buf.put_slice(&this.replay[..length]);
@@ -133,7 +163,10 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = std::task::ready!(Pin::new(&mut self.io).poll_write(cx, buf))?;
+        let written = match Pin::new(&mut self.io).poll_write(cx, buf) {
+            Poll::Ready(outcome) => outcome?,
+            Poll::Pending => return self.wait(cx),
+        };
         if self.watch.is_some() {
             self.note(Direction::Sent, &buf[..written.min(buf.len())]);
         }
@@ -145,7 +178,10 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = std::task::ready!(Pin::new(&mut self.io).poll_write_vectored(cx, bufs))?;
+        let written = match Pin::new(&mut self.io).poll_write_vectored(cx, bufs) {
+            Poll::Ready(outcome) => outcome?,
+            Poll::Pending => return self.wait(cx),
+        };
         if self.watch.is_some() {
             let mut rest = written;
             for buf in bufs {
@@ -182,9 +218,8 @@ struct Records {
 }
 
 impl Records {
-    /// The last alert that ended in `bytes`.
-    fn pass(&mut self, mut bytes: &[u8]) -> Option<[u8; 2]> {
-        let mut found = None;
+    /// Follows `bytes`; the alerts that end in them go to `found`, level and number.
+    fn pass(&mut self, mut bytes: &[u8], mut found: impl FnMut([u8; 2])) {
         while !self.foreign {
             if self.have < self.header.len() {
                 let Some((byte, rest)) = bytes.split_first() else {
@@ -212,10 +247,9 @@ impl Records {
             }
             self.have = 0;
             if is_alert {
-                found = Some(self.alert);
+                found(self.alert);
             }
         }
-        found
     }
 }
 
@@ -226,22 +260,27 @@ mod tests {
     #[test]
     fn alerts_are_found_however_they_are_split() {
         let wire = [
-            22, 3, 3, 0, 3, 9, 9, 9, 21, 3, 3, 0, 2, 1, 112, 23, 3, 3, 0, 1, 7,
+            22, 3, 3, 0, 3, 9, 9, 9, 21, 3, 3, 0, 2, 1, 112, 23, 3, 3, 0, 1, 7, 21, 3, 3, 0, 2, 2,
+            40,
         ];
         for cut in 0..wire.len() {
             let mut records = Records::default();
             let (a, b) = wire.split_at(cut);
-            let found = records.pass(a).or(records.pass(b));
-            assert_eq!(found, Some([1, 112]), "cut at {cut}");
+            let mut found = Vec::new();
+            records.pass(a, |alert| found.push(alert));
+            records.pass(b, |alert| found.push(alert));
+            assert_eq!(found, [[1, 112], [2, 40]], "cut at {cut}");
         }
     }
 
     #[test]
     fn other_protocols_are_not_followed() {
         let mut records = Records::default();
-        assert_eq!(
-            records.pass(b"HTTP/1.1 400 Bad Request\r\n\x15\x03\x03\x00\x02\x02\x28"),
-            None
+        let mut found = false;
+        records.pass(
+            b"HTTP/1.1 400 Bad Request\r\n\x15\x03\x03\x00\x02\x02\x28",
+            |_| found = true,
         );
+        assert!(!found);
     }
 }

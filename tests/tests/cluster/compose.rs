@@ -60,9 +60,9 @@ impl Loads {
         }
     }
 
-    /// Prints what happened since the last time; failures of GETs and of POSTs.
+    /// Prints what happened since the last time, with the first failures since then; failures of GETs and of POSTs.
     fn since(&mut self, what: &str) -> (u64, u64) {
-        let now = (self.gets.tally(), self.posts.tally());
+        let now = (self.gets.look(), self.posts.look());
         let (gets, posts) = (&now.0, &now.1);
         let failed = (
             gets.failed - self.before.0.failed,
@@ -77,8 +77,8 @@ impl Loads {
             gets.slowest,
             posts.slowest
         );
-        if failed != (0, 0) {
-            println!("    {gets}\n    {posts}");
+        for text in gets.texts.iter().chain(&posts.texts) {
+            println!("    {text}");
         }
         self.before = now;
         failed
@@ -256,10 +256,7 @@ async fn hardened(compose: &Compose) {
 async fn healthy(compose: &Compose, service: &str, count: usize) {
     eventually(&format!("{count} healthy {service}"), PATIENCE, || async {
         let found = compose.containers(service).await;
-        let well = found
-            .iter()
-            .filter(|c| c.facts["State"]["Health"]["Status"] == "healthy");
-        let well = well.count();
+        let well = found.iter().filter(|c| c.is_healthy()).count();
         if well >= count {
             Ok(())
         } else {
@@ -425,11 +422,14 @@ async fn every_node_is_replaced(compose: &Compose, loads: &mut Loads) {
         .script(&["image", compose.project(), &program, &tag], &[])
         .await;
     assert_eq!(made.code, 0, "image: {}", made.text());
-    // What a load balancer does: whoever is ready gets connections.
+    // What a load balancer does: whoever is ready gets connections. One that has just started is not, however long that
+    // takes here.
     let routers = Arc::clone(&loads.routers);
     let look = async {
         loop {
-            let now = addresses(&compose.containers("router").await);
+            let mut ready = compose.containers("router").await;
+            ready.retain(Container::is_healthy);
+            let now = addresses(&ready);
             if !now.is_empty() {
                 *routers.lock().unwrap() = now;
             }

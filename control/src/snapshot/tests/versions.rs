@@ -1,5 +1,6 @@
 //! `depends_on` and `route_version` against a naive model: every key's served version in a list, every dependency looked
-//! up in it. Random histories of changes and refusals.
+//! up in it; and the excerpts of replaced routes against the whole Snapshots before. Random histories of changes and
+//! refusals.
 
 use std::collections::BTreeMap;
 
@@ -199,4 +200,78 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn excerpts_are_the_views_just_before(ops in prop::collection::vec(op(), 1..40), first in 0..40usize) {
+        let (first, rest) = ops.split_at(first.min(ops.len()));
+        let mut naive = Naive::default();
+        let mut revision = 0;
+        let mut change = |op: &Op| { revision += 1; (revision, naive.take(op, revision)) };
+        let mut before = Snapshot::default();
+        for (at, change) in first.iter().map(&mut change) {
+            before = before.apply(at, vec![change]);
+        }
+        let changes: Vec<_> = rest.iter().map(&mut change).collect();
+        // One by one: what stood last of each route that could be served.
+        let (mut step, mut wanted) = (before.clone(), Vec::new());
+        for (at, change) in &changes {
+            if let Change::Set(Kind::Route, id, ..) | Change::Remove(Kind::Route, id) = change
+                && let Some(route) = step.route_by_id(id).filter(|route| !route.is_closed())
+                && let Ok(needs) = step.depends_on(route)
+            {
+                wanted.push((id.clone(), step.route_version(id), needs, told(&step, route)));
+            }
+            step = step.apply(*at, vec![change.clone()]);
+        }
+        let at = before.revision().max(revision);
+        let (after, replaced) = before.apply_in_order(at, changes.into_iter().map(|(_, change)| change).collect());
+        prop_assert_eq!(replaced.len(), wanted.len());
+        for (excerpt, (id, version, needs, told_then)) in replaced.iter().zip(wanted) {
+            prop_assert!(excerpt.is_of(&id, version.unwrap()) && !excerpt.is_of("other", version.unwrap()));
+            let view = excerpt.snapshot();
+            prop_assert_eq!(view.revision(), needs);
+            prop_assert_eq!(view.route_version(&id), version);
+            let route = view.route_by_id(&id).unwrap();
+            prop_assert_eq!(view.depends_on(route).ok(), Some(needs));
+            prop_assert_eq!(told(&view, route), told_then);
+        }
+        for id in ["0", "1", "2"] {
+            prop_assert_eq!(after.route_version(id), step.route_version(id));
+        }
+    }
+}
+
+/// Where a route leads, and with which certificate.
+fn told(snapshot: &Snapshot, route: &Route) -> String {
+    let plan = snapshot.plan(route);
+    let identity = plan.as_ref().map(|plan| snapshot.identity(&plan.upstream));
+    let identity = identity.map(|found| found.map(|m| m.map(|m| Arc::as_ptr(&m))));
+    format!("{plan:?} {identity:?}")
+}
+
+#[test]
+fn a_view_ends_with_the_revision_before_the_one_that_replaced_it() {
+    let node = |port: u16| upstream("u").with("nodes", json!({format!("127.0.0.1:{port}"): 1}));
+    let before = Snapshot::default().apply(
+        2,
+        vec![node(1).set_at(1), route("1", &[], &["/"]).set_at(2)],
+    );
+    let changes = vec![
+        node(2).set_at(3),
+        // One transaction.
+        node(3).set_at(4),
+        route("1", &[], &["/a"]).set_at(4),
+        // A refused value replaces nothing, a removal does.
+        route("1", &[], &["/b"]).refused_at(5),
+        Change::Remove(Kind::Route, "1".into()),
+    ];
+    let (_, replaced) = before.apply_in_order(6, changes);
+    let views: Vec<_> = replaced.iter().map(Excerpt::snapshot).collect();
+    let ports = views.iter().map(|view| {
+        let nodes = view.upstream("u").unwrap().nodes();
+        (view.route_version("1").unwrap(), nodes[0].port)
+    });
+    assert_eq!(ports.collect::<Vec<_>>(), [(2, 2), (4, 3)]);
+    assert_eq!(views[0].revision(), 3);
+    assert_eq!(views[1].revision(), 4);
 }

@@ -10,6 +10,9 @@ use crate::alert::Direction;
 /// Characters of the text that are quoted for a thing found; errors are shorter, log lines are not.
 pub const MAX_QUOTE_CHARS: usize = 160;
 
+/// Different things that are told apart in one line; more are not looked at.
+const MAX_IN_LINE: usize = 64;
+
 /// One thing found.
 pub(super) struct Found {
     pub(super) subject: Subject,
@@ -19,6 +22,7 @@ pub(super) struct Found {
 }
 
 /// A place in the line and what is there.
+#[derive(Clone, Copy)]
 struct Mark {
     start: usize,
     end: usize,
@@ -26,19 +30,49 @@ struct Mark {
     hint: Hint,
 }
 
-/// What the line names, in order.
+/// Bytes that may stand between a hint (`tlsv1 alert`) and what follows it, to be quoted with it.
+const BESIDE: usize = 2;
+
+/// How many marks back such a hint is looked for: a word has two marks at most, a number's and a phrase's.
+const NEAR: usize = 2;
+
+/// What the line names, in order, each thing once.
 pub(super) fn in_line(text: &str) -> Vec<Found> {
     let line = Line::of(text);
     let marks = marks(&line);
     let whole = whole(&line, &marks);
-    let found = marks.iter().filter_map(|mark| {
-        Some(Found {
-            subject: mark.subject?,
-            hint: mark.hint.or(whole),
-            quote: quote(text.get(mark.start..mark.end).unwrap_or_default()),
-        })
+    let mut named: Vec<(Subject, Mark)> = Vec::new();
+    for (at, mark) in marks.iter().enumerate() {
+        let Some(subject) = mark.subject else {
+            continue;
+        };
+        let before = marks.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+        let start = start_with_hint(before, mark);
+        let again = named.iter().position(|(other, _)| subject.is(*other));
+        if let Some((_, again)) = again.and_then(|at| named.get_mut(at)) {
+            again.start = again.start.min(start);
+            again.end = again.end.max(mark.end);
+            again.hint = again.hint.or(mark.hint);
+        } else if named.len() < MAX_IN_LINE {
+            named.push((subject, Mark { start, ..*mark }));
+        }
+    }
+    let found = named.into_iter().map(|(subject, mark)| Found {
+        subject,
+        hint: mark.hint.or(whole),
+        quote: quote(text.get(mark.start..mark.end).unwrap_or_default()),
     });
     found.collect()
+}
+
+/// Where a mark begins together with the hint right before it, if one of `before` is.
+fn start_with_hint(before: &[Mark], mark: &Mark) -> usize {
+    let beside = |hint: &&Mark| {
+        let gap = mark.start.checked_sub(hint.end);
+        hint.subject.is_none() && gap.is_some_and(|gap| gap <= BESIDE)
+    };
+    let hints = before.iter().filter(beside);
+    hints.map(|hint| hint.start).min().unwrap_or(mark.start)
 }
 
 impl Hint {
@@ -59,22 +93,57 @@ fn marks(line: &Line<'_>) -> Vec<Mark> {
         .into_iter()
         .filter_map(|number| mark(line, 0, number.words, Some(number.subject), number.hint))
         .collect();
+    let mut context = Context::of(line);
     let mut free = 0;
     for at in 0..line.words.len() {
         if let Some(n) = numbers::find(line, at) {
             marks.extend(mark(line, at, n.words, Some(n.subject), n.hint));
+            context.directed |= n.hint.direction.is_some();
         }
         if at < free {
             continue;
         }
-        let directed = marks.iter().any(|mark| mark.hint.direction.is_some());
-        if let Some(phrase) = phrase(line, at, directed) {
+        if let Some(phrase) = phrase(line, at, context) {
             let words = phrase.words.split(' ').count();
             marks.extend(mark(line, at, words, phrase.subject, phrase.hint));
+            context.directed |= phrase.hint.direction.is_some();
             free = at + words;
         }
     }
     marks
+}
+
+/// What a line speaks of, for phrases that do not count everywhere.
+#[derive(Clone, Copy)]
+struct Context {
+    /// It names TLS.
+    tls: bool,
+    /// It names alerts.
+    alert: bool,
+    /// Something in it, up to here, said which way an alert went.
+    directed: bool,
+}
+
+impl Context {
+    fn of(line: &Line<'_>) -> Self {
+        let names = |wanted: &[&str]| {
+            let mut words = line.words.iter();
+            words.any(|word| wanted.contains(&word.text.as_str()))
+        };
+        Self {
+            tls: names(&[
+                "tls",
+                "ssl",
+                "handshake",
+                "handshaking",
+                "https",
+                "x509",
+                "certificate",
+            ]),
+            alert: names(&["alert"]),
+            directed: false,
+        }
+    }
 }
 
 fn mark(
@@ -94,39 +163,24 @@ fn mark(
     })
 }
 
-/// The longest phrase that stands at `at` and may count there. `directed`: something before it said which way an
-/// alert went.
-fn phrase(line: &Line<'_>, at: usize, directed: bool) -> Option<&'static Phrase> {
+/// The longest phrase that stands at `at` and may count there.
+fn phrase(line: &Line<'_>, at: usize, context: Context) -> Option<&'static Phrase> {
     let phrases = BY_FIRST_WORD.get(line.word(at))?;
     phrases
         .iter()
-        .find(|phrase| line.has(at, phrase.words) && counts(line, at, phrase, directed))
+        .find(|phrase| line.has(at, phrase.words) && counts(line, at, phrase, context))
 }
 
-fn counts(line: &Line<'_>, at: usize, phrase: &Phrase, directed: bool) -> bool {
+fn counts(line: &Line<'_>, at: usize, phrase: &Phrase, context: Context) -> bool {
     let words = phrase.words.split(' ').count();
     let alone = at == 0 && words == line.words.len();
-    let names = |wanted: &[&str]| {
-        let mut words = line.words.iter();
-        words.any(|word| wanted.contains(&word.text.as_str()))
-    };
+    let after_tls = at > 0 && ["tls", "ssl"].contains(&line.word(at - 1));
     match phrase.place {
         Place::Anywhere => true,
-        Place::TlsLine => {
-            let tls = [
-                "tls",
-                "ssl",
-                "handshake",
-                "handshaking",
-                "https",
-                "x509",
-                "certificate",
-            ];
-            alone || names(&tls)
-        }
+        Place::TlsLine => alone || context.tls,
         Place::AlertLine => {
-            let after_tls = at > 0 && ["tls", "ssl"].contains(&line.word(at - 1));
-            alone || directed || after_tls || is_identifier(line, at, words) || names(&["alert"])
+            let spoken = alone || after_tls || context.alert || context.directed;
+            spoken || is_identifier(line, at, words)
         }
         Place::Identifier => is_identifier(line, at, words),
     }
@@ -154,7 +208,7 @@ fn whole(line: &Line<'_>, marks: &[Mark]) -> Hint {
         side: agreed(&sides),
         direction: agreed(&directions).or(arrow),
         level: marks.iter().find_map(|mark| mark.hint.level),
-        era: None,
+        era: marks.iter().find_map(|mark| mark.hint.era),
         source: marks.iter().find_map(|mark| mark.hint.source),
     }
 }

@@ -143,6 +143,11 @@ impl HopIdentity {
         self.current.load().name.clone()
     }
 
+    /// Our certificate chain, leaf first.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        self.current.load().chain.clone()
+    }
+
     /// When the others begin to refuse us: the end of our certificate, or of its CA if that is sooner. Unix seconds.
     pub fn not_after(&self) -> i64 {
         self.current.load().not_after

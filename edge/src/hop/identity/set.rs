@@ -23,6 +23,8 @@ pub(super) struct Set {
     pub(super) server: Arc<ServerConfig>,
     pub(super) client: Arc<ClientConfig>,
     pub(super) trust: Arc<Trust>,
+    /// Our certificate, then its issuers as they are in the file.
+    pub(super) chain: Vec<CertificateDer<'static>>,
     /// The node's name as its certificate has it; empty if it has none.
     pub(super) name: String,
     /// When the first certificate of our path ends, unix seconds.
@@ -62,13 +64,14 @@ impl Set {
             });
         }
         let name = node_name(leaf).unwrap_or_default();
-        let key = certified(dir, chain, &files.key, &provider)?;
+        let key = certified(dir, chain.clone(), &files.key, &provider)?;
         let (trust, key) = (Arc::new(trust), Arc::new(SingleCertAndKey::from(key)));
         let tls = |error: rustls::Error| IdentityError::Tls(error.to_string());
         Ok(Self {
             server: Arc::new(server(&provider, &trust, &key).map_err(tls)?),
             client: Arc::new(client(&provider, &trust, &key).map_err(tls)?),
             trust,
+            chain,
             name,
             not_after,
             digest: files.digest,

@@ -62,7 +62,8 @@ pub enum NotTaken {
     Draining,
     /// Its configuration (at this revision) did not reach what the request depends on in time.
     Behind(u64),
-    /// Its configuration (at this revision) has another version of the route, or none.
+    /// Its configuration (at this revision) has another version of the route, or none, and has not had that of the router
+    /// within the last [`control::sync::KEPT_FOR`].
     Ahead(u64),
     /// It has too much to do.
     Overloaded,

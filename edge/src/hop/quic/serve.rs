@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use control::snapshot::Snapshot;
-use control::sync::Status;
+use control::sync::{Replaced, Status};
 use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Notify, watch};
@@ -42,6 +42,8 @@ pub struct Shared {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// To wait for a revision.
     pub status: Arc<Status>,
+    /// Versions of routes that the configuration had until a moment ago.
+    pub replaced: Arc<Replaced>,
     /// Our certificate and whom we trust.
     pub identity: Arc<HopIdentity>,
     /// Counters.
@@ -91,6 +93,7 @@ pub async fn run(socket: UdpSocket, shared: Shared, processor: Rc<Processor>) {
     let node = Node {
         snapshot: shared.snapshot,
         status: shared.status,
+        replaced: shared.replaced,
         metrics: shared.metrics,
         drain: shared.drain,
         processor,

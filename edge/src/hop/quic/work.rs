@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use control::object::Route;
 use control::snapshot::Snapshot;
-use control::sync::Status;
+use control::sync::{Replaced, Status};
 use http_body::{Frame, SizeHint};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::Notify;
@@ -46,6 +46,7 @@ const MOST_AT_WORK: usize = 10_000;
 pub(super) struct Node {
     pub(super) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(super) status: Arc<Status>,
+    pub(super) replaced: Arc<Replaced>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: Drain,
     pub(super) processor: Rc<Processor>,
@@ -113,7 +114,7 @@ async fn arrive(mut reader: Reader) -> Result<(Received, Coming), ReadFailure> {
     Ok((received, coming))
 }
 
-/// The Snapshot to serve the request in and the route it was matched with, or why not.
+/// The Snapshot to serve the request in and the very version of the route it was matched with, or why not.
 async fn take(
     node: &Node,
     received: &Received,
@@ -141,10 +142,15 @@ async fn take(
         );
         return Err((Refusal::Behind, applied));
     }
-    if snapshot.route_version(&received.route) != Some(received.terms.route_version) {
-        return Err((Refusal::Ahead, applied));
+    let (id, version) = (&received.route, received.terms.route_version);
+    if snapshot.route_version(id) != Some(version) {
+        // It was matched a moment ago by a router that does not have the next version yet: served as it was matched, in
+        // the newest view with that version, or not at all.
+        let before = node.replaced.route(id, version);
+        let before = before.filter(|before| before.revision() >= needs);
+        snapshot = Arc::new(before.ok_or((Refusal::Ahead, applied))?);
     }
-    match snapshot.route_by_id(&received.route).cloned() {
+    match snapshot.route_by_id(id).cloned() {
         Some(route) => Ok((snapshot, route)),
         None => Err((Refusal::Ahead, applied)),
     }

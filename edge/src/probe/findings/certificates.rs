@@ -5,6 +5,7 @@ use control::certificate::{CertInfo, Covered};
 use super::super::judge::Judgement;
 use super::words::{self, date, failing, found, list, s_client, setting, show_leaf};
 use super::{Case, Found, Severity, Topic};
+use crate::alert::finding::Owner;
 use crate::alert::{Cause, CertFault, Confidence};
 
 const DAY: i64 = 86_400;
@@ -180,51 +181,61 @@ fn trust(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo) -> Option<Found> 
     if !untrusted {
         return other_fault(case, judged, fault);
     }
-    let verify = s_client(case.asked, "-showcerts");
-    let field = setting(case.asked, "--ca FILE", "tls.ca_certs");
-    let anchors = anchors(case);
     if leaf.is_self_signed() {
         return Some(
             failing(Cause::ServerCertSelfSigned, Confidence::Certain)
                 .detail(format!(
-                    "The server's certificate {} is signed by itself and is not among {anchors}.",
-                    leaf.subject()
+                    "The server's certificate {} is signed by itself and is not among {}.",
+                    leaf.subject(),
+                    anchors(case)
                 ))
                 .fix(format!(
-                    "Trust this very certificate ({field}), or let a CA issue the server's certificate."
+                    "Trust this very certificate ({}), or let a CA issue the server's certificate.",
+                    setting(case.asked, "--ca FILE", "tls.ca_certs")
                 ))
-                .verify(verify),
+                .verify(s_client(case.asked, "-showcerts")),
         );
     }
-    if let Some(missing) = shape
-        .missing_issuer
-        .as_deref()
-        .filter(|_| incomplete(judged))
-    {
-        let confidence = if judged.completed {
-            Confidence::Certain
-        } else if leaf.issuer_url().is_some() {
-            Confidence::High
-        } else {
-            Confidence::Medium
-        };
-        let source = leaf.issuer_url().map_or_else(String::new, |url| {
-            format!(" (its CA publishes it at {url})")
-        });
-        return Some(
-            failing(Cause::ServerCertChainIncomplete, confidence)
-                .detail(format!(
-                    "The server sends {} and not its issuer {missing}, which is not among {anchors} either.",
-                    if shape.is_bare_leaf() { "its certificate alone" } else { "a part of its chain" }
-                ))
-                .fix(format!(
-                    "Install the chain at the server, its own certificate first, then {missing}{source}. If {missing} is a root \
-                     itself, trust it: {field}."
-                ))
-                .verify(verify),
-        );
-    }
-    let top = shape.path.last().and_then(|last| judged.infos.get(*last));
+    Some(match shape.missing_issuer.as_deref() {
+        Some(missing) if incomplete(judged) => missing_issuer(case, judged, leaf, missing),
+        _ => distrusted(case, judged),
+    })
+}
+
+/// The way from the leaf ends at an issuer that was not sent.
+fn missing_issuer(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo, missing: &str) -> Found {
+    let confidence = if judged.completed {
+        Confidence::Certain
+    } else if leaf.issuer_url().is_some() {
+        Confidence::High
+    } else {
+        Confidence::Medium
+    };
+    let source = leaf.issuer_url().map_or_else(String::new, |url| {
+        format!(" (its CA publishes it at {url})")
+    });
+    let sent = if judged.shape.is_bare_leaf() {
+        "its certificate alone"
+    } else {
+        "a part of its chain"
+    };
+    let field = setting(case.asked, "--ca FILE", "tls.ca_certs");
+    failing(Cause::ServerCertChainIncomplete, confidence)
+        .detail(format!(
+            "The server sends {sent} and not its issuer {missing}, which is not among {} either.",
+            anchors(case)
+        ))
+        .fix(format!(
+            "Install the chain at the server, its own certificate first, then {missing}{source}. If {missing} is a root \
+             itself, trust it: {field}."
+        ))
+        .verify(s_client(case.asked, "-showcerts"))
+}
+
+/// The way leads to a CA that we do not trust.
+fn distrusted(case: &Case<'_>, judged: &Judgement) -> Found {
+    let top = judged.shape.path.last();
+    let top = top.and_then(|last| judged.infos.get(*last));
     let root = top.map_or("its issuer", |top| {
         if top.is_self_signed() {
             top.subject()
@@ -237,18 +248,18 @@ fn trust(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo) -> Option<Found> 
     } else {
         ""
     };
-    Some(
-        failing(Cause::ServerCertUntrustedCa, Confidence::High)
-            .detail(format!(
-                "The server's chain leads to {root}, which is not among {anchors}.{platform}"
-            ))
-            .fix(format!(
-                "If {root} is to be trusted, add its certificate: {field}. Otherwise install a certificate of a trusted CA at the \
-                 server."
-            ))
-            .owner(crate::alert::finding::Owner::Gateway)
-            .verify(verify),
-    )
+    let field = setting(case.asked, "--ca FILE", "tls.ca_certs");
+    failing(Cause::ServerCertUntrustedCa, Confidence::High)
+        .detail(format!(
+            "The server's chain leads to {root}, which is not among {}.{platform}",
+            anchors(case)
+        ))
+        .fix(format!(
+            "If {root} is to be trusted, add its certificate: {field}. Otherwise install a certificate of a trusted CA at the \
+             server."
+        ))
+        .owner(Owner::Gateway)
+        .verify(s_client(case.asked, "-showcerts"))
 }
 
 /// Whether a certificate is likelier missing than distrusted: the way from the leaf ends before a root, and nothing above

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::super::asked::Asked;
 use super::super::connect::protocol;
-use super::super::outcome::{Outcome, StepResult};
+use super::super::outcome::{Clear, Outcome, StepResult};
 use super::super::trial::{Step, Trial};
 use super::words::{failing, found, s_client};
 use super::{Case, Found, Severity, Topic};
@@ -89,11 +89,14 @@ fn advice(failed: &[(SocketAddr, String)]) -> &'static str {
 
 fn not_tls(case: &Case<'_>) -> Option<Found> {
     let greeting = case.of_step(Step::Connect).find_map(StepResult::foreign);
-    let spoken = greeting.or_else(|| case.of(Trial::Baseline)?.foreign())?;
-    let when = if greeting.is_some() {
-        "greets before any byte of ours"
-    } else {
-        "answers a TLS hello"
+    let answer = case.of(Trial::Baseline).and_then(StepResult::foreign);
+    let (spoken, when) = match (greeting, answer) {
+        (Some(greeting), _) => (greeting, "greets before any byte of ours"),
+        (None, Some(answer)) => (answer, "answers a TLS hello"),
+        (None, None) => (
+            in_the_clear(case)?,
+            "answers a request in the clear, and no hello,",
+        ),
     };
     Some(
         failing(Cause::PeerNotTls, Confidence::Certain)
@@ -105,6 +108,23 @@ fn not_tls(case: &Case<'_>) -> Option<Found> {
             .owner(crate::alert::finding::Owner::Gateway)
             .verify(s_client(case.asked, "")),
     )
+}
+
+/// What answered a request in the clear, where no hello of any kind was answered with TLS.
+fn in_the_clear<'a>(case: &Case<'a>) -> Option<&'a Foreign> {
+    let Outcome::Clear(Clear::Answered(foreign)) = &case.of(Trial::Plaintext)?.outcome else {
+        return None;
+    };
+    let tls = |step: &StepResult| match &step.outcome {
+        Outcome::Hello(answer) => answer.server_hello().is_some() || answer.alert().is_some(),
+        Outcome::Session(session) => session
+            .failure
+            .as_ref()
+            .is_none_or(|failure| failure.server_hello.is_some() || !failure.alerts.is_empty()),
+        _ => false,
+    };
+    let speaks_tls = *foreign == Foreign::PlainHttpRefused || case.steps.iter().any(tls);
+    (!speaks_tls).then_some(foreign)
 }
 
 fn remedy(asked: &Asked, spoken: &Foreign) -> String {

@@ -281,87 +281,77 @@ fn clear_text(clear: &Clear) -> (&'static str, String) {
 }
 
 fn judged_rows(judged: &Judgement) -> Vec<Row> {
-    let row = |step, tried: &str, good: bool, detail: String| Row {
-        step,
-        tried: tried.to_owned(),
-        result: if good { "ok" } else { "bad" },
-        detail,
-        elapsed: Duration::ZERO,
-        evidence: Value::Null,
-    };
     let Some(leaf) = judged.leaf() else {
         return Vec::new();
     };
     let date = super::super::findings::date;
-    let shape = &judged.shape;
-    let path: Vec<&CertInfo> = shape
-        .path
-        .iter()
-        .filter_map(|i| judged.infos.get(*i))
-        .collect();
-    let subjects: Vec<&str> = path.iter().map(|info| info.subject()).collect();
-    let ends = shape
-        .missing_issuer
-        .as_ref()
-        .map_or_else(String::new, |missing| format!(" < {missing} (not sent)"));
-    let strong = path
-        .iter()
-        .all(|i| !i.key().is_weak() && (i.is_self_signed() || !i.has_weak_signature()));
+    let path = judged.shape.path.iter();
+    let path: Vec<&CertInfo> = path.filter_map(|i| judged.infos.get(*i)).collect();
+    let strong =
+        |i: &&CertInfo| !i.key().is_weak() && (i.is_self_signed() || !i.has_weak_signature());
     let names: Vec<&str> = leaf
         .dns_names()
         .iter()
         .map(String::as_str)
         .take(5)
         .collect();
-    let path_text = judged
-        .path
-        .as_ref()
-        .map_or_else(String::new, ToString::to_string);
+    let fault = judged.path.as_ref().map(ToString::to_string);
+    let stapled = if judged.stapled {
+        "stapled"
+    } else {
+        "not stapled"
+    };
+    let validity = format!("{} to {}", date(leaf.not_before()), date(leaf.not_after()));
+    let key = format!("{}, {}", leaf.key(), leaf.signature_algorithm());
     let mut rows = vec![
-        row(
-            Step::Chain,
-            "order and completeness",
-            shape.ordered,
-            format!("{}{ends}", subjects.join(" < ")),
+        judged_row(
+            (Step::Chain, "order and completeness"),
+            judged.shape.ordered,
+            chain_text(judged, &path),
         ),
-        row(
-            Step::Trust,
-            "path to a trusted CA",
-            judged.path.is_none(),
-            path_text,
+        judged_row(
+            (Step::Trust, "path to a trusted CA"),
+            fault.is_none(),
+            fault.unwrap_or_default(),
         ),
-        row(
-            Step::Names,
-            "the name wanted",
+        judged_row(
+            (Step::Names, "the name wanted"),
             judged.covered == Covered::Yes,
             names.join(", "),
         ),
-        row(
-            Step::Dates,
-            "validity",
+        judged_row(
+            (Step::Dates, "validity"),
             leaf.is_valid_at(judged.now),
-            format!("{} to {}", date(leaf.not_before()), date(leaf.not_after())),
+            validity,
         ),
-        row(
-            Step::Strength,
-            "key and signature",
-            strong,
-            format!("{}, {}", leaf.key(), leaf.signature_algorithm()),
+        judged_row(
+            (Step::Strength, "key and signature"),
+            path.iter().all(strong),
+            key,
         ),
-        row(
-            Step::Staple,
-            "OCSP",
-            true,
-            if judged.stapled {
-                "stapled"
-            } else {
-                "not stapled"
-            }
-            .to_owned(),
-        ),
+        judged_row((Step::Staple, "OCSP"), true, stapled.to_owned()),
     ];
     rows.extend(judged.own.as_ref().map(own_row));
     rows
+}
+
+fn judged_row((step, tried): (Step, &str), good: bool, detail: String) -> Row {
+    Row {
+        step,
+        tried: tried.to_owned(),
+        result: if good { "ok" } else { "bad" },
+        detail,
+        elapsed: Duration::ZERO,
+        evidence: Value::Null,
+    }
+}
+
+/// `leaf < intermediate < root (not sent)`
+fn chain_text(judged: &Judgement, path: &[&CertInfo]) -> String {
+    let subjects: Vec<&str> = path.iter().map(|info| info.subject()).collect();
+    let missing = judged.shape.missing_issuer.as_ref();
+    let ends = missing.map_or_else(String::new, |missing| format!(" < {missing} (not sent)"));
+    format!("{}{ends}", subjects.join(" < "))
 }
 
 fn own_row(own: &OwnChain) -> Row {
@@ -371,16 +361,7 @@ fn own_row(own: &OwnChain) -> Row {
         None => "no CAs are named",
     };
     let subjects: Vec<&str> = own.infos.iter().map(CertInfo::subject).collect();
-    Row {
-        step: Step::ClientCertificate,
-        tried: "our chain".to_owned(),
-        result: if own.issuer_listed == Some(false) {
-            "bad"
-        } else {
-            "ok"
-        },
-        detail: format!("{}: {listed}", subjects.join(" < ")),
-        elapsed: Duration::ZERO,
-        evidence: Value::Null,
-    }
+    let detail = format!("{}: {listed}", subjects.join(" < "));
+    let good = own.issuer_listed != Some(false);
+    judged_row((Step::ClientCertificate, "our chain"), good, detail)
 }

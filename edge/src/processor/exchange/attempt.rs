@@ -14,7 +14,7 @@ use crate::http1::client::{self, Answer, Broken, BrokenBy, Connection, Message, 
 use crate::processor::endpoint::Target;
 use crate::processor::health::Sign;
 use crate::processor::pool::{Facts, Leg};
-use crate::processor::{Processor, dial, h2, host};
+use crate::processor::{Processor, h2, host};
 
 /// A try without an answer.
 pub(super) struct Failed {
@@ -140,6 +140,7 @@ impl Attempt<'_> {
         let answer = client::exchange(leg.connection, &message, body, self.pace()).await;
         let answer = answer.map_err(|broken| self.explain(*broken, reused, &leg.facts))?;
         self.target.note_latency(begun.elapsed());
+        leg.facts.unproven.take();
         let home = Home {
             shelf,
             facts: leg.facts,
@@ -209,12 +210,11 @@ impl Attempt<'_> {
 
     /// What a broken exchange means for the client, the target's health and another try.
     fn explain(&self, broken: Broken, reused: bool, facts: &Facts) -> Failed {
-        if let (BrokenBy::Closed(error), Some(session), false) =
-            (&broken.by, &facts.session, broken.proven)
-            && let Some(failure) = session.late_failure(error)
+        if let (BrokenBy::Closed(error), Some(unproven), false) =
+            (&broken.by, facts.unproven.take(), broken.proven)
+            && let Some(fault) = unproven.late(error)
         {
             // The target never finished the handshake, so it cannot have read the request.
-            let fault = dial::refused(&self.processor.shared, &failure);
             return Failed {
                 fault,
                 body: broken.body,
@@ -246,8 +246,7 @@ impl Attempt<'_> {
     }
 
     fn explain_h2(&self, broken: h2::Broken) -> Failed {
-        if let Some(failure) = &broken.late {
-            let fault = dial::refused(&self.processor.shared, failure);
+        if let Some(fault) = broken.late {
             return Failed {
                 fault,
                 body: broken.body,

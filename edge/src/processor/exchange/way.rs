@@ -1,15 +1,17 @@
 //! The way to a target for one request: names, identity and trust, which together say what connections may be used.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use control::object::{Material, SniChoice, Upstream};
 
+use crate::alert::finding::Context;
 use crate::alert::{Cause, Hop};
 use crate::fault::{Fault, FaultCode};
 use crate::hop::{Request, TargetTls};
 use crate::processor::Processor;
-use crate::processor::dial::{self, Dialled, Handshake};
+use crate::processor::dial::{self, Dialled, Handshake, context};
 use crate::processor::endpoint::Target;
 use crate::processor::host::{self, TlsName};
 use crate::processor::pool::{Facts, PoolKey, Shelf, TlsKey};
@@ -18,6 +20,8 @@ use crate::processor::pool::{Facts, PoolKey, Shelf, TlsKey};
 pub(super) struct Way<'a> {
     upstream: &'a Upstream,
     target: &'a Target,
+    route: &'a Arc<str>,
+    revision: u64,
     tls: Option<WayTls<'a>>,
 }
 
@@ -31,17 +35,20 @@ impl<'a> Way<'a> {
     /// The way of `request` to `target`, which gets `host` as Host.
     pub(super) fn to(
         processor: &Processor,
-        request: &Request,
+        request: &'a Request,
         upstream: &'a Upstream,
         target: &'a Target,
         host: &'a [u8],
     ) -> Result<Self, Fault> {
+        let way = Self {
+            upstream,
+            target,
+            route: request.route.id(),
+            revision: request.snapshot.revision(),
+            tls: None,
+        };
         if !upstream.scheme().is_tls() {
-            return Ok(Self {
-                upstream,
-                target,
-                tls: None,
-            });
+            return Ok(way);
         }
         let identity = request
             .snapshot
@@ -57,13 +64,12 @@ impl<'a> Way<'a> {
         };
         let verify = policy.verify.unwrap_or(processor.shared.verify);
         Ok(Self {
-            upstream,
-            target,
             tls: Some(WayTls {
                 name,
                 identity,
                 verify,
             }),
+            ..way
         })
     }
 
@@ -126,26 +132,32 @@ impl<'a> Way<'a> {
         let tls = match &self.tls {
             None => None,
             Some(tls) => {
-                let config = shared
-                    .tls
-                    .config(self.upstream.tls(), tls.identity.as_ref(), tls.verify, h2)
-                    .map_err(|failure| dial::refused(shared, &failure))?;
                 let sni = if self.upstream.tls().sni == SniChoice::Off {
                     None
                 } else {
                     tls.name.sni
                 };
+                let context = Context {
+                    sni: sni.map(str::to_owned),
+                    route: Some(Arc::clone(self.route)),
+                    revision: self.revision,
+                    ..context(self.upstream, &self.target.name)
+                };
+                let config = shared
+                    .tls
+                    .config(self.upstream.tls(), tls.identity.as_ref(), tls.verify, h2)
+                    .map_err(|e| dial::refused(&shared.failures, context.clone(), e))?;
                 Some(Handshake {
                     config,
                     name: TlsName {
                         verify: tls.name.verify,
                         sni,
                     },
-                    h2,
+                    context,
                 })
             }
         };
-        let dialled = dial::dial(shared, &self.target.node, limit, tls).await?;
+        let mut dialled = dial::dial(shared, &self.target.node, limit, tls).await?;
         let tls = dialled.session.as_ref().map(|s| {
             Arc::new(TargetTls {
                 version: s.version,
@@ -161,7 +173,7 @@ impl<'a> Way<'a> {
         let facts = Facts {
             address: dialled.address,
             tls,
-            session: dialled.session.clone(),
+            unproven: RefCell::new(dialled.unproven.take()),
             _open: open,
         };
         Ok((dialled, Rc::new(facts)))

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 use super::PING;
 use super::body::Lent;
 use super::observed::{Observed, Seen};
-use crate::alert::TlsFailure;
 use crate::fault::{Fault, FaultCode};
 use crate::processor::dial::Dialled;
 use crate::processor::pool::Facts;
@@ -141,7 +140,7 @@ impl Line {
         let seen = Rc::<Seen>::default();
         let io = TokioIo::new(Observed {
             stream: dialled.stream,
-            session: dialled.session,
+            unproven: facts.unproven.take(),
             seen: seen.clone(),
         });
         let handshake = Builder::new(Local)
@@ -196,7 +195,8 @@ impl Line {
         self.sender.borrow().is_closed()
     }
 
-    pub(super) fn late_failure(&self) -> Option<TlsFailure> {
+    /// The target refused our handshake after we took it for done.
+    pub(super) fn late(&self) -> Option<Fault> {
         self.seen.late()
     }
 }

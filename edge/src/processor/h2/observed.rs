@@ -1,7 +1,7 @@
 //! A target's stream under hyper, watched until the first byte came: what fails before that is a late refusal of our TLS
 //! handshake, and h2 would turn it into text.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,20 +9,19 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::alert::TlsFailure;
+use crate::fault::Fault;
+use crate::processor::dial::Unproven;
 use crate::tls::Stream;
-use crate::tls::client::TargetSession;
 
 /// What was seen before the first byte.
 #[derive(Default)]
 pub(super) struct Seen {
-    proven: Cell<bool>,
-    late: RefCell<Option<TlsFailure>>,
+    late: RefCell<Option<Fault>>,
 }
 
 impl Seen {
     /// The target refused our handshake after we took it for done.
-    pub(super) fn late(&self) -> Option<TlsFailure> {
+    pub(super) fn late(&self) -> Option<Fault> {
         self.late.borrow().clone()
     }
 }
@@ -30,7 +29,8 @@ impl Seen {
 /// See the module.
 pub(super) struct Observed {
     pub(super) stream: Stream,
-    pub(super) session: Option<TargetSession>,
+    /// There with TLS, until the first byte came.
+    pub(super) unproven: Option<Box<Unproven>>,
     pub(super) seen: Rc<Seen>,
 }
 
@@ -41,18 +41,13 @@ impl AsyncRead for Observed {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if !self.seen.proven.get()
-            && let Poll::Ready(outcome) = &outcome
+        // The first answer settles it.
+        if outcome.is_ready()
+            && let Some(unproven) = self.unproven.take()
+            && let Poll::Ready(Err(error)) = &outcome
+            && let Some(fault) = unproven.late(error)
         {
-            match (outcome, &self.session) {
-                (Ok(()), _) => self.seen.proven.set(true),
-                (Err(error), Some(session)) => {
-                    if let Some(failure) = session.late_failure(error) {
-                        self.seen.late.replace(Some(failure));
-                    }
-                }
-                (Err(_), None) => {}
-            }
+            self.seen.late.replace(Some(fault));
         }
         outcome
     }

@@ -9,11 +9,12 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::pair;
 use super::pki::{self, Leaf, expired, expired_before_it_began, future, root};
-use crate::alert::{Alert, Cause, Direction, TlsFailure};
-use crate::tls::client::TargetSession;
-use crate::tls::{ClientTls, Stream, late_failure};
+use super::{pair, soon};
+use crate::alert::evidence::End;
+use crate::alert::{Alert, Cause, Direction, Failure};
+use crate::tls::client::{Connected, TargetSession};
+use crate::tls::{ClientTls, Stream};
 
 /// A policy; `mark` stands for the hash that the object reader makes.
 fn policy(mark: u8, ca: &[CertificateDer<'static>]) -> UpstreamTls {
@@ -53,7 +54,7 @@ struct Dial<'a> {
     sni: Option<&'a str>,
 }
 
-type Dialled = (Result<(Stream, TargetSession), TlsFailure>, Option<String>);
+type Dialled = (Result<(Stream, TargetSession), Failure>, Option<String>);
 
 impl Dial<'_> {
     async fn run(&self, target: &Arc<ServerConfig>) -> Dialled {
@@ -73,14 +74,19 @@ impl Dial<'_> {
             name
         };
         let client = async {
-            let (mut stream, facts) = self.tls.connect(near, config, self.name, self.sni).await?;
+            let connected = self.tls.connect(near, config, self.name, self.sni, soon());
+            let Connected {
+                mut stream,
+                session,
+                unproven,
+            } = connected.await?;
             match stream.read_exact(&mut [0]).await {
-                Ok(_) => Ok((stream, facts)),
-                Err(e) => Err(facts.late_failure(&e).unwrap_or_else(|| panic!("{e}"))),
+                Ok(_) => Ok((stream, session)),
+                Err(e) => Err(unproven.late(&e).unwrap_or_else(|| panic!("{e}"))),
             }
         };
         let (server, client) = tokio::join!(server, client);
-        (client, server)
+        (client.map_err(|e| Failure::of(*e)), server)
     }
 }
 
@@ -89,7 +95,7 @@ async fn dial(
     verify: bool,
     name: &str,
     target: &Arc<ServerConfig>,
-) -> Result<TargetSession, TlsFailure> {
+) -> Result<TargetSession, Failure> {
     let tls = ClientTls::new();
     let dial = Dial {
         tls: &tls,
@@ -201,10 +207,10 @@ async fn chain_and_name_are_verified() {
         .await
         .unwrap_err();
         assert_eq!(
-            (failure.cause, failure.alert),
+            (failure.cause(), failure.alert()),
             (*cause, Some((Alert(*alert), Direction::Sent))),
             "{}",
-            failure.detail
+            failure.detail()
         );
         // Unverified, every one of them passes.
         dial(
@@ -232,12 +238,12 @@ async fn a_certificate_in_the_list_is_trusted_for_its_name_and_time() {
     let failure = dial(&list, true, "b.test", &target(&own, None))
         .await
         .unwrap_err();
-    assert_eq!(failure.cause, Cause::ServerCertHostnameMismatch);
+    assert_eq!(failure.cause(), Cause::ServerCertHostnameMismatch);
     let twin = pki::self_signed("x", san);
     let failure = dial(&list, true, "a.test", &target(&twin, None))
         .await
         .unwrap_err();
-    assert_eq!(failure.cause, Cause::ServerCertSelfSigned);
+    assert_eq!(failure.cause(), Cause::ServerCertSelfSigned);
     let old = pki::self_signed("x", |p| {
         san(p);
         expired(p);
@@ -250,7 +256,7 @@ async fn a_certificate_in_the_list_is_trusted_for_its_name_and_time() {
     )
     .await
     .unwrap_err();
-    assert_eq!(failure.cause, Cause::ServerCertExpired);
+    assert_eq!(failure.cause(), Cause::ServerCertExpired);
 }
 
 #[tokio::test]
@@ -293,7 +299,7 @@ async fn names_are_sent_and_verified_as_asked() {
         let Err(failure) = client else {
             panic!("{name} passed")
         };
-        assert_eq!(failure.cause, Cause::ServerCertHostnameMismatch);
+        assert_eq!(failure.cause(), Cause::ServerCertHostnameMismatch);
     }
 }
 
@@ -335,17 +341,17 @@ async fn our_certificate_is_shown_and_its_refusal_understood() {
             panic!("let in")
         };
         assert_eq!(
-            failure.alert,
+            failure.alert(),
             Some((Alert::UNKNOWN_CA, Direction::Received))
         );
         let Err(failure) = with(None).run(&target).await.0 else {
             panic!("let in")
         };
         assert_eq!(
-            failure.alert,
+            failure.alert(),
             Some((Alert::CERTIFICATE_REQUIRED, Direction::Received))
         );
-        assert_eq!(failure.cause, Cause::ClientCertMissing);
+        assert_eq!(failure.cause(), Cause::ClientCertMissing);
     }
 }
 
@@ -388,7 +394,7 @@ async fn sessions_stay_with_policy_identity_and_verification() {
 }
 
 /// What a peer that answers with `bytes` and closes looks like.
-async fn answered(bytes: &[u8]) -> TlsFailure {
+async fn answered(bytes: &[u8]) -> Failure {
     let (near, mut far) = pair().await;
     let tls = ClientTls::new();
     let config = tls
@@ -401,41 +407,46 @@ async fn answered(bytes: &[u8]) -> TlsFailure {
         let _ = far.read_to_end(&mut Vec::new()).await;
     };
     let (_, outcome) = tokio::join!(peer, async {
-        tls.connect(near, config, "a.test", Some("a.test"))
+        tls.connect(near, config, "a.test", Some("a.test"), soon())
             .await
             .map(|_| ())
     });
-    outcome.unwrap_err()
+    Failure::of(*outcome.unwrap_err())
 }
 
 #[tokio::test]
 async fn what_a_peer_says_instead_of_a_handshake() {
     let received = |number| Some((Alert(number), Direction::Received));
     assert_eq!(
-        answered(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.cause,
+        answered(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.cause(),
         Cause::PeerNotTls
     );
-    assert_eq!(answered(b"SSH").await.cause, Cause::PeerNotTls);
+    assert_eq!(answered(b"SSH").await.cause(), Cause::PeerNotTls);
     let failure = answered(b"").await;
     assert_eq!(
-        (failure.cause, failure.alert),
+        (failure.cause(), failure.alert()),
         (Cause::PeerClosedDuringHandshake, None)
     );
     for (number, cause) in [
         (70, Cause::ProtocolVersionMismatch),
         (112, Cause::SniUnknown),
         (120, Cause::NoSharedAlpn),
-        (40, Cause::Unknown),
+        (40, Cause::NoSharedCipher),
     ] {
         let failure = answered(&[21, 3, 3, 0, 2, 2, number]).await;
-        assert_eq!((failure.cause, failure.alert), (cause, received(number)));
+        assert_eq!(
+            (failure.cause(), failure.alert()),
+            (cause, received(number))
+        );
     }
     // A warning, which rustls would swallow, then the end.
     let failure = answered(&[21, 3, 3, 0, 2, 1, 112]).await;
     assert_eq!(
-        (failure.cause, failure.alert),
-        (Cause::PeerClosedDuringHandshake, received(112))
+        (failure.cause(), failure.alert()),
+        (Cause::SniUnknown, received(112))
     );
+    assert_eq!(failure.evidence.alerts[0].level, 1);
+    assert_eq!(failure.evidence.end, End::Closed);
 }
 
 #[tokio::test]
@@ -452,23 +463,42 @@ async fn a_reset_is_told_from_a_close() {
             .unwrap();
         drop(far);
     };
-    let (_, outcome) = tokio::join!(peer, tls.connect(near, config, "a.test", Some("a.test")));
-    let Err(failure) = outcome else {
+    let connect = tls.connect(near, config, "a.test", Some("a.test"), soon());
+    let (_, outcome) = tokio::join!(peer, connect);
+    let Err(evidence) = outcome else {
         panic!("connected")
     };
-    assert_eq!(failure.cause, Cause::PeerResetDuringHandshake);
+    let failure = Failure::of(*evidence);
+    assert_eq!(failure.cause(), Cause::PeerResetDuringHandshake);
 }
 
-#[test]
-fn other_errors_are_no_late_failures() {
-    assert!(late_failure(&std::io::Error::from(std::io::ErrorKind::ConnectionReset)).is_none());
-    let closed = rustls::Error::AlertReceived(rustls::AlertDescription::CloseNotify);
-    assert!(late_failure(&std::io::Error::other(closed)).is_none());
-    let required = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRequired);
+#[tokio::test]
+async fn other_errors_are_no_late_failures() {
+    let ca = root("ca");
+    let tls = ClientTls::new();
+    let list = policy(1, std::slice::from_ref(&ca.der));
+    let config = tls.config(&list, None, true, false).unwrap();
+    let (near, far) = pair().await;
+    let accept = TlsAcceptor::from(target(&ca.server("a.test"), None)).accept(far);
+    let connect = tls.connect(near, config, "a.test", Some("a.test"), soon());
+    let (connected, _accepted) = tokio::join!(connect, accept);
+    let unproven = connected.unwrap().unproven;
+    let alert = |alert| std::io::Error::other(rustls::Error::AlertReceived(alert));
+    for error in [
+        std::io::ErrorKind::ConnectionReset.into(),
+        alert(rustls::AlertDescription::CloseNotify),
+        alert(rustls::AlertDescription::UserCanceled),
+    ] {
+        assert!(unproven.late(&error).is_none(), "{error}");
+    }
+    let required = alert(rustls::AlertDescription::CertificateRequired);
+    let failure = Failure::of(*unproven.late(&required).unwrap());
+    assert_eq!(failure.cause(), Cause::ClientCertMissing);
     assert_eq!(
-        late_failure(&std::io::Error::other(required))
-            .unwrap()
-            .cause,
-        Cause::ClientCertMissing
+        failure.alert(),
+        Some((Alert::CERTIFICATE_REQUIRED, Direction::Received))
     );
+    let hello = failure.evidence.hello.unwrap();
+    assert_eq!(hello.sni.as_deref(), Some("a.test"));
+    assert!(failure.evidence.server_hello.is_some());
 }

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use rustls::ClientConnection;
 use tokio::io::AsyncWriteExt;
 
-use super::{name, pair, rustls_client};
+use super::{name, pair, rustls_client, soon};
 use crate::handshake::{ClientHello, TLS12, TLS13};
-use crate::tls::hello::{self, HelloError, read_bytes};
+use crate::tls::hello::{self, HelloError, NoHello, read_bytes};
 
 fn rustls_hello() -> Vec<u8> {
     let mut config = rustls_client(None);
@@ -107,7 +107,7 @@ async fn bytes_that_trickle_in_are_put_together() {
         }
         near
     });
-    let read = hello::read(&mut far).await.unwrap();
+    let read = hello::read(&mut far, soon()).await.unwrap();
     assert_eq!(read.raw, wire);
     assert_eq!(read.facts.sni.as_deref(), Some("www.a.test"));
     drop(writer.await.unwrap());
@@ -118,16 +118,22 @@ async fn ends_are_told_apart() {
     let (near, mut far) = pair().await;
     drop(near);
     assert!(matches!(
-        hello::read(&mut far).await,
-        Err(HelloError::NoData)
+        hello::read(&mut far, soon()).await,
+        Err(NoHello {
+            why: HelloError::NoData,
+            ..
+        })
     ));
 
     let (mut near, mut far) = pair().await;
     near.write_all(&rustls_hello()[..100]).await.unwrap();
     drop(near);
     assert!(matches!(
-        hello::read(&mut far).await,
-        Err(HelloError::Closed)
+        hello::read(&mut far, soon()).await,
+        Err(NoHello {
+            why: HelloError::Closed,
+            ..
+        })
     ));
 
     let (near, mut far) = pair().await;
@@ -136,9 +142,21 @@ async fn ends_are_told_apart() {
         .unwrap();
     drop(near);
     assert!(matches!(
-        hello::read(&mut far).await,
-        Err(HelloError::Reset)
+        hello::read(&mut far, soon()).await,
+        Err(NoHello {
+            why: HelloError::Reset,
+            ..
+        })
     ));
+
+    let (mut near, mut far) = pair().await;
+    near.write_all(&rustls_hello()[..100]).await.unwrap();
+    let now = tokio::time::Instant::now();
+    // Bytes that are there are read first, whatever the time.
+    far.readable().await.unwrap();
+    let late = hello::read(&mut far, now).await.unwrap_err();
+    assert!(matches!(late.why, HelloError::TimedOut));
+    assert_eq!(late.raw.len(), 100);
 }
 
 #[test]

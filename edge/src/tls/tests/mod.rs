@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::tickets::TicketKeys;
 use super::{ServerTls, Stream, TlsFacts, hello as reader};
-use crate::alert::TlsFailure;
+use crate::alert::Failure;
 
 /// Both ends of a connection over loopback.
 async fn pair() -> (TcpStream, TcpStream) {
@@ -64,9 +64,16 @@ async fn serve(
     tls: &ServerTls,
     mut io: TcpStream,
     ssl: &Arc<Ssl>,
-) -> Result<(Stream, TlsFacts), TlsFailure> {
-    let hello = reader::read(&mut io).await.map_err(|e| e.failure())?;
-    tls.accept(io, hello, ssl).await
+) -> Result<(Stream, TlsFacts), Failure> {
+    let hello = reader::read(&mut io, soon()).await;
+    let hello = hello.map_err(|e| Failure::of(*e.evidence()))?;
+    let served = tls.accept(io, hello, ssl, soon()).await;
+    served.map_err(|e| Failure::of(*e))
+}
+
+/// A deadline that no handshake of a test meets unless it hangs.
+fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + std::time::Duration::from_secs(30)
 }
 
 /// A client that trusts everybody and shows `identity`.

@@ -11,12 +11,12 @@ use tokio_rustls::TlsConnector;
 
 use super::pki::{self, Leaf, expired, future, root};
 use super::{client_json, name, pair, rustls_client, serve, server_tls, ssl};
-use crate::alert::{Alert, Cause, Direction, TlsFailure};
+use crate::alert::{Alert, Cause, Direction, Failure};
 use crate::tls::failure::find_tls;
 use crate::tls::verify::CertFault;
 use crate::tls::{ClientCert, ServerTls, TlsFacts};
 
-type Outcome = (Result<TlsFacts, TlsFailure>, Result<(), Option<Error>>);
+type Outcome = (Result<TlsFacts, Failure>, Result<(), Option<Error>>);
 
 /// One handshake of `client` with `a.test`; the client waits for a byte, which is where TLS 1.3 shows refusals.
 async fn handshake(
@@ -30,7 +30,7 @@ async fn handshake(
         // The peer may be gone already; only the handshake is asked about.
         let _ = stream.write_all(b"!").await;
         let _ = stream.flush().await;
-        Ok::<_, TlsFailure>((stream, facts))
+        Ok::<_, Failure>((stream, facts))
     };
     let client = async {
         let connected = TlsConnector::from(Arc::new(client))
@@ -156,11 +156,11 @@ async fn refused_client_certificates_get_openssls_alerts() {
             .await;
             let failure = server.unwrap_err();
             assert_eq!(
-                failure.alert,
+                failure.alert(),
                 Some((Alert(*alert), Direction::Sent)),
                 "{failure:?}"
             );
-            assert_eq!(failure.cause, *cause);
+            assert_eq!(failure.cause(), *cause);
             assert_eq!(
                 client,
                 Err(Some(Error::AlertReceived(AlertDescription::from(*alert))))
@@ -220,11 +220,11 @@ async fn a_certificate_without_its_key_is_refused_in_every_mode() {
             let (server, _) = handshake(&tls, &ssl, client).await;
             let failure = server.unwrap_err();
             assert_eq!(
-                failure.alert,
+                failure.alert(),
                 Some((Alert(51), Direction::Sent)),
                 "{failure:?}"
             );
-            assert_eq!(failure.cause, Cause::KeyCertMismatch);
+            assert_eq!(failure.cause(), Cause::KeyCertMismatch);
         }
     }
 }
@@ -238,10 +238,10 @@ async fn alpn_without_overlap_is_120() {
     let (server, client) = handshake(&tls, &ssl, client).await;
     let failure = server.unwrap_err();
     assert_eq!(
-        failure.alert,
+        failure.alert(),
         Some((Alert::NO_APPLICATION_PROTOCOL, Direction::Sent))
     );
-    assert_eq!(failure.cause, Cause::NoSharedAlpn);
+    assert_eq!(failure.cause(), Cause::NoSharedAlpn);
     assert_eq!(
         client,
         Err(Some(Error::AlertReceived(
@@ -271,10 +271,10 @@ async fn suites_without_overlap_are_40() {
     let (server, client) = handshake(&tls, &ssl, client).await;
     let failure = server.unwrap_err();
     assert_eq!(
-        failure.alert,
+        failure.alert(),
         Some((Alert::HANDSHAKE_FAILURE, Direction::Sent))
     );
-    assert_eq!(failure.cause, Cause::NoSharedCipher);
+    assert_eq!(failure.cause(), Cause::NoSharedCipher);
     assert_eq!(
         client,
         Err(Some(Error::AlertReceived(
@@ -307,10 +307,10 @@ async fn the_certificate_fits_the_clients_signature_schemes() {
     let (failure, out) = openssl_client(&tls, &ssl, &["-sigalgs", "ed25519"]).await;
     let failure = failure.unwrap_err();
     assert_eq!(
-        failure.alert,
+        failure.alert(),
         Some((Alert::HANDSHAKE_FAILURE, Direction::Sent))
     );
-    assert_eq!(failure.cause, Cause::NoSharedSignatureScheme);
+    assert_eq!(failure.cause(), Cause::NoSharedSignatureScheme);
     assert!(
         out.contains("alert number 40") || out.contains("SSL alert number 40"),
         "{out}"
@@ -322,7 +322,7 @@ async fn openssl_client(
     tls: &Arc<ServerTls>,
     ssl: &Arc<control::object::Ssl>,
     arguments: &[&str],
-) -> (Result<TlsFacts, TlsFailure>, String) {
+) -> (Result<TlsFacts, Failure>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
@@ -403,7 +403,7 @@ async fn openssl_sees_the_alerts_of_contract_4() {
         let (served, out) = openssl_client(&tls, ssl, arguments).await;
         let failure = served.unwrap_err();
         assert_eq!(
-            (failure.alert, failure.cause),
+            (failure.alert(), failure.cause()),
             (Some((Alert(alert), Direction::Sent)), cause),
             "{arguments:?}"
         );
@@ -476,7 +476,7 @@ async fn a_client_that_goes_away_is_told_from_one_that_resets() {
         panic!("served")
     };
     assert_eq!(
-        (failure.cause, failure.alert),
+        (failure.cause(), failure.alert()),
         (Cause::PeerClosedDuringHandshake, None)
     );
 
@@ -487,7 +487,7 @@ async fn a_client_that_goes_away_is_told_from_one_that_resets() {
         panic!("served")
     };
     assert_eq!(
-        failure.alert,
+        failure.alert(),
         Some((Alert::INTERNAL_ERROR, Direction::Received))
     );
 }

@@ -207,8 +207,8 @@ pub(super) const ROWS: &[Row] = &[
         by(
             "The server demands a client certificate and got none.",
             &[
-                Cause::ClientCertMissing.because("no certificate is set at the client, under a name of the setting that it reads"),
-                Cause::ClientCertRejectedByPeer.because("the client has one and kept it back: its issuer is not among the CAs that the server accepts (Java and Go do that)"),
+                Cause::ClientCertMissing.because("no certificate is set at the client, or under a setting that it does not read"),
+                Cause::ClientCertUntrustedCa.because("the client has one and kept it back: its issuer is not among the CAs that the server accepts (Java and Go do that)"),
                 Cause::ConfigMissingMaterial.because("the certificate is set but its file or alias could not be read"),
             ],
         ),

@@ -224,11 +224,11 @@ pub(in crate::alert::explain) static NO_CLIENT_CERTIFICATE: Condition = exact(
     "The server asked for a client certificate and got none.",
     &[
         Cause::ClientCertMissing.because("none is set at the client"),
-        Cause::ClientCertRejectedByPeer.because("one is set and the client kept it back: its issuer is not among the CAs that the server named"),
+        Cause::ClientCertUntrustedCa.because("one is set and the client kept it back: its issuer is not among the CAs that the server named"),
     ],
     &[
         Cause::ClientCertMissing.because("none is set at the client, or under a setting that it does not read"),
-        Cause::ClientCertRejectedByPeer.because("one is set and the client kept it back: its issuer is not among the CAs that the server named"),
+        Cause::ClientCertUntrustedCa.because("one is set and the client kept it back: its issuer is not among the CAs that the server named"),
     ],
 );
 

@@ -1,4 +1,5 @@
-//! Clients: curl's own texts, Python, Node.js, GnuTLS (wget, git), browsers, Schannel, and words that all use.
+//! Clients: curl's own texts, Python, Node.js, GnuTLS (wget, git), browsers, Schannel, and words of no stack in
+//! particular.
 
 use super::super::conditions::{certificate, connection, material, negotiation};
 use super::{Phrase, alert, hint, says};
@@ -271,6 +272,8 @@ pub(super) const SCHANNEL: &[Phrase] = &[
 
 /// Words of no stack in particular.
 pub(super) const PLAIN: &[Phrase] = &[
+    // An access log's picture of a ClientHello.
+    says("x16 x03", &connection::TLS_TO_HTTP).server(),
     says("ssl handshake failed", &connection::HANDSHAKE_FAILED),
     says("ssl handshake failure", &connection::HANDSHAKE_FAILED),
     says("tls handshake failed", &connection::HANDSHAKE_FAILED),

@@ -45,8 +45,6 @@ pub(super) const PHRASES: &[Phrase] = &[
         "peer closed connection in ssl handshake",
         &connection::CLOSED,
     ),
-    // An access log's picture of a ClientHello.
-    says("x16 x03", &connection::TLS_TO_HTTP).server(),
     says(
         "no ssl certificate is defined",
         &material::NO_CERTIFICATE_SET,

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use control::seal::{Keyring, Sealer};
 use control::snapshot::Snapshot;
 use control::store::{EmbeddedStore, Expect, Store, Written};
-use control::sync::{self, Live, Status, SyncOptions};
+use control::sync::{self, Live, Replaced, Status, SyncOptions};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -75,7 +75,18 @@ struct Cluster {
 struct Followed {
     snapshot: Arc<ArcSwap<Snapshot>>,
     status: Arc<Status>,
+    replaced: Arc<Replaced>,
     gate: Rc<Gate>,
+}
+
+/// What a processor serves by.
+type Applied = (Arc<ArcSwap<Snapshot>>, Arc<Status>, Arc<Replaced>);
+
+impl Followed {
+    fn applied(&self) -> Applied {
+        let snapshot = self.snapshot.clone();
+        (snapshot, self.status.clone(), self.replaced.clone())
+    }
 }
 
 /// Lets a task go on or not.
@@ -98,6 +109,7 @@ async fn follow(store: &Arc<Store>, dir: &Path, open: bool) -> Followed {
     let Live {
         snapshot,
         status,
+        replaced,
         follower,
     } = sync::start(SyncOptions {
         data_dir: dir.to_owned(),
@@ -124,6 +136,7 @@ async fn follow(store: &Arc<Store>, dir: &Path, open: bool) -> Followed {
     Followed {
         snapshot,
         status,
+        replaced,
         gate,
     }
 }
@@ -176,7 +189,7 @@ fn serve_with(cluster: &Cluster, tls: rustls::ServerConfig) -> Server {
         .remove(0);
     let address = socket.local_addr().unwrap();
     let follower = &cluster.processor;
-    let (node, trust, hands) = parts(follower.snapshot.clone(), follower.status.clone(), tls);
+    let (node, trust, hands) = parts(follower.applied(), tls);
     let task = spawn_local(serve::run_with(socket, node, trust));
     Server {
         address,
@@ -199,8 +212,7 @@ type Hands = (
 
 /// What serving needs, and what a test holds on to.
 fn parts(
-    snapshot: Arc<ArcSwap<Snapshot>>,
-    status: Arc<Status>,
+    (snapshot, status, replaced): Applied,
     tls: rustls::ServerConfig,
 ) -> (Rc<Node>, Rc<Trust>, Hands) {
     let (drain, metrics) = (Drain::new(), Metrics::new());
@@ -215,6 +227,7 @@ fn parts(
     let node = Node {
         snapshot,
         status,
+        replaced,
         metrics: metrics.clone(),
         drain: drain.clone(),
         processor: Rc::new(Processor::new(Arc::new(shared))),
@@ -243,14 +256,14 @@ fn serve_apart(cluster: &Cluster, tls: rustls::ServerConfig) -> (SocketAddr, one
     let address = socket.local_addr().unwrap();
     let (kill, killed) = oneshot::channel();
     let follower = &cluster.processor;
-    let (snapshot, status) = (follower.snapshot.clone(), follower.status.clone());
+    let applied = follower.applied();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
         LocalSet::new().block_on(&runtime, async {
-            let (node, trust, _) = parts(snapshot, status, tls);
+            let (node, trust, _) = parts(applied, tls);
             tokio::select! {
                 () = serve::run_with(socket, node, trust) => {}
                 _ = killed => {}
