@@ -15,7 +15,7 @@
 //! served by an older view than the one it was matched in, and a node that is cut off from the store goes on serving
 //! whatever has not changed. A processor says when it takes a request: what was not taken may go to another one.
 //!
-//! Imports go one way: main and cli → node → {router, processor, hop} → {tls, alert, http1} → {body, fault, metrics,
+//! Imports go one way: main and cli → node → {router, processor, hop} → probe → {tls, alert, http1} → {body, fault, metrics,
 //! limits}. `router` and `processor` never import each other: they meet at `hop`.
 
 pub mod access_log;

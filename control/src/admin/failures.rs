@@ -130,10 +130,10 @@ fn join(list: &mut Vec<Record>) -> u64 {
 /// The processor's record of the handshake that the record at `router` is of: the nearest in time that saw the router's address.
 fn nearest(list: &[Record], router: usize, processors: &[usize]) -> Option<usize> {
     let own = &list[router];
-    let (at, address) = (time_of(own)?, text(own, "local"));
-    if address.is_empty() {
-        return None;
-    }
+    let local = own
+        .get("evidence")
+        .and_then(|evidence| evidence.get("local"));
+    let (at, address) = (time_of(own)?, local.and_then(Value::as_str)?);
     let apart = |other: usize| Some((time_of(&list[other])? - at).abs());
     processors
         .iter()
@@ -203,7 +203,7 @@ mod tests {
         cause: &str,
     ) -> Record {
         record(json!({
-            "node": role, "hop": "internal", "role": role, "peer": peer, "local": local, "time": time,
+            "node": role, "hop": "internal", "role": role, "peer": peer, "evidence": {"local": local}, "time": time,
             "cause": cause, "confidence": "high", "alert": {"number": 48, "direction": direction},
         }))
     }

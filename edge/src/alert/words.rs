@@ -20,7 +20,7 @@ pub(super) fn date(seconds: i64) -> String {
 }
 
 /// At most `most` characters of `text`, with `…` for what is left out; control characters and those that change the
-/// direction of text are escaped.
+/// direction of text become `\XX` for each of their bytes, as in distinguished names (RFC 4514).
 pub(super) fn plain(text: &str, most: usize) -> String {
     let mut safe = String::with_capacity(text.len().min(most));
     for (number, letter) in text.chars().enumerate() {
@@ -28,18 +28,14 @@ pub(super) fn plain(text: &str, most: usize) -> String {
             safe.push('…');
             break;
         }
-        match letter {
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => {
-                // Writing to a String does not fail.
-                let _ = write!(safe, "{}", letter.escape_unicode());
-            }
-            _ if letter.is_control() => {
-                let _ = write!(safe, "{}", letter.escape_default());
-            }
-            _ => safe.push(letter),
+        let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if !turns && !letter.is_control() {
+            safe.push(letter);
+            continue;
+        }
+        for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+            // Writing to a String does not fail.
+            let _ = write!(safe, "\\{byte:02X}");
         }
     }
     safe
@@ -62,7 +58,10 @@ pub(super) fn list<T: AsRef<str>>(items: impl IntoIterator<Item = T>, most: usiz
     let mut more = 0_usize;
     for item in items {
         if shown.len() < most {
-            shown.push(name(item.as_ref()));
+            shown.push(match item.as_ref() {
+                "" => "(empty)".to_owned(),
+                text => name(text),
+            });
         } else {
             more += 1;
         }

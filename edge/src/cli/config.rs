@@ -64,6 +64,7 @@ pub struct ServeConfig {
     node_id: String,
     fallback_sni: Option<String>,
     upstream_verify: UpstreamVerify,
+    tls_probe: bool,
     limits: Limits,
     keyring_file: Option<PathBuf>,
     drain_timeout: Duration,
@@ -124,6 +125,10 @@ impl ServeConfig {
     pub const fn upstream_verify(&self) -> UpstreamVerify {
         self.upstream_verify
     }
+    /// Whether targets are probed whose failed handshakes are in doubt.
+    pub const fn tls_probe(&self) -> bool {
+        self.tls_probe
+    }
     /// Bounds and deadlines.
     pub const fn limits(&self) -> &Limits {
         &self.limits
@@ -165,6 +170,7 @@ impl ServeConfig {
                 UpstreamVerify::Strict,
                 upstream_verify,
             )?,
+            tls_probe: s.read_or("tls-probe", true, on_or_off)?,
             limits: read_limits(s)?,
             keyring_file: s.read("keyring-file", readable)?,
             drain_timeout: s.read_or("drain-timeout", limits::DRAIN, |t| {
@@ -304,6 +310,14 @@ fn upstream_verify(text: &str) -> Result<UpstreamVerify, String> {
     }
 }
 
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither on nor off")),
+    }
+}
+
 fn destination(text: &str) -> Result<Destination, String> {
     match text {
         "stdout" => Ok(Destination::Stdout),
@@ -388,6 +402,7 @@ mod tests {
         assert_eq!(c.drain_timeout(), Duration::from_secs(30));
         assert_eq!(c.limits().handshake, Duration::from_secs(5));
         assert_eq!(c.upstream_verify(), UpstreamVerify::Strict);
+        assert!(c.tls_probe());
         assert_eq!(
             (c.fallback_sni(), c.access_log(), c.log_level()),
             (None, &Destination::Stdout, "info")
@@ -489,6 +504,10 @@ mod tests {
             (
                 vec!["--upstream-verify", "no"],
                 "--upstream-verify: `no` is neither strict nor apisix",
+            ),
+            (
+                vec!["--tls-probe", "maybe"],
+                "--tls-probe: `maybe` is neither on nor off",
             ),
             (
                 vec!["--http", "1.2.3.4:80", "--https", "0.0.0.0:80"],

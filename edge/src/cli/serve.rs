@@ -78,6 +78,9 @@ pub struct ServeArgs {
     /// strict: targets' certificates are verified unless an object says otherwise; apisix: only where it asks [default: strict]
     #[arg(long, value_name = "MODE")]
     pub upstream_verify: Option<String>,
+    /// on: a target whose failed handshake is in doubt is probed, at most once in 5 minutes; or off [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub tls_probe: Option<String>,
     /// For a whole TLS handshake, both sides, 100ms to 60s [default: 5s]
     #[arg(long, value_name = "TIME")]
     pub handshake_timeout: Option<String>,
@@ -182,6 +185,7 @@ impl ServeArgs {
             ("node-id", self.node_id),
             ("fallback-sni", self.fallback_sni),
             ("upstream-verify", self.upstream_verify),
+            ("tls-probe", self.tls_probe),
             ("handshake-timeout", self.handshake_timeout),
             ("header-timeout", self.header_timeout),
             ("idle-timeout", self.idle_timeout),

@@ -9,6 +9,7 @@
 //! nothing below imports it.
 
 mod asked;
+pub mod background;
 mod connect;
 mod findings;
 mod hello;
@@ -22,6 +23,7 @@ mod trial;
 mod wire;
 
 pub use asked::{Asked, DEFAULT_TIMEOUT, Place, Trust};
+pub use background::Prober;
 pub use findings::{Found, Severity, Topic};
 pub use outcome::{Outcome, StepResult};
 pub use report::{Overall, Report, Row};

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::client::Client;
 use super::record::Record;
 use super::request::{self, Asked};
-use super::{Router, greet, h2, tunnel};
+use super::{Router, greet, h2, misplaced, tunnel};
 use crate::alert::Hop;
 use crate::fault::{Fault, FaultCode};
 use crate::http1::request::HeadError;
@@ -64,25 +64,38 @@ async fn http1(router: &Rc<Router>, client: &Rc<Client>, stream: Stream) {
                 }
             }
             Next::End => return,
+            Next::Foreign(foreign) => {
+                return misplaced::refuse(router, client, connection, foreign).await;
+            }
             Next::Refused(error) => of_head(error),
             Next::TimedOut => Fault::router(
                 FaultCode::RequestTimeout,
                 "the request's head did not come in time",
             ),
         };
-        let answer = request::refuse(fault, Record::of_refused(router, client));
-        let ask = Ask {
-            version: http::Version::HTTP_11,
-            head: false,
-            keep_alive: false,
-        };
-        let mut record = answer.record;
-        record.bytes_out = connection
-            .respond(answer.parts, answer.body, ask)
-            .await
-            .body_bytes;
-        return connection.close(LINGER).await;
+        return refuse(router, client, connection, fault).await;
     }
+}
+
+/// Answers what is no request, and closes.
+pub(super) async fn refuse(
+    router: &Rc<Router>,
+    client: &Rc<Client>,
+    mut connection: Connection,
+    fault: Fault,
+) {
+    let answer = request::refuse(fault, Record::of_refused(router, client));
+    let ask = Ask {
+        version: http::Version::HTTP_11,
+        head: false,
+        keep_alive: false,
+    };
+    let mut record = answer.record;
+    record.bytes_out = connection
+        .respond(answer.parts, answer.body, ask)
+        .await
+        .body_bytes;
+    connection.close(LINGER).await;
 }
 
 /// One request and its answer; the connection comes back if it can take another.

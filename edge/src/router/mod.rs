@@ -1,9 +1,10 @@
 //! The outer door: accepts clients, terminates TLS, judges requests, matches routes, hands over to the hop.
 //!
-//! In order: [`listener`] accepts, [`connection`] serves one connection from its first byte to its last, after
-//! [`greet`] has asked [`policy`] who answers for its TLS name and shaken hands; [`request`] serves one request: [`authority`] reads its host, [`exemption`] decides
-//! whether this client may make it, [`forward`] prepares it for the target; [`answer`] turns a fault into a response and
-//! [`record`] keeps what metrics and access log want to know. [`h2`] and [`tunnel`] are the other two ways to talk.
+//! In order: [`listener`] accepts, [`connection`] serves one connection from its first byte to its last: [`greet`] shakes
+//! hands and asks [`policy`] who answers for a TLS name, [`misplaced`] turns away what is no HTTP. [`request`] serves one
+//! request: [`authority`] reads its host, [`exemption`] decides whether this client may make it, [`forward`] prepares it for
+//! the target; [`answer`] turns a fault into a response and [`record`] keeps what metrics and access log want to know.
+//! [`h2`] and [`tunnel`] are the other two ways to talk.
 
 mod answer;
 mod authority;
@@ -16,6 +17,7 @@ mod h2;
 mod h2_body;
 mod h2_turn;
 pub mod listener;
+mod misplaced;
 pub mod policy;
 mod record;
 mod request;

@@ -113,7 +113,7 @@ fn keep(kept: &mut Vec<Found>, found: Found) {
 
 /// True if no hint contradicts the other.
 fn agree(one: Hint, other: Hint) -> bool {
-    fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    fn same<T: Copy + PartialEq>(one: Option<T>, other: Option<T>) -> bool {
         one.is_none() || other.is_none() || one == other
     }
     same(one.side, other.side)

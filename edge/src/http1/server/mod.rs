@@ -75,6 +75,31 @@ pub enum Next {
     Refused(HeadError),
     /// A head that did not come in time; answer 408 and close.
     TimedOut,
+    /// The connection begins with something that HTTP does not begin with.
+    Foreign(Foreign),
+}
+
+/// What is spoken on a port for plain HTTP by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// A TLS handshake record (RFC 8446, 5.1).
+    Tls,
+    /// A header of the PROXY protocol, version 1 or 2, which nobody announced.
+    Proxy(u8),
+}
+
+impl Foreign {
+    /// What `bytes` begin with.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        const PROXY_1: [&[u8]; 3] = [b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN"];
+        const PROXY_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+        match bytes {
+            [22, 3, ..] => Some(Self::Tls),
+            _ if PROXY_1.iter().any(|begin| bytes.starts_with(begin)) => Some(Self::Proxy(1)),
+            _ if bytes.starts_with(PROXY_2) => Some(Self::Proxy(2)),
+            _ => None,
+        }
+    }
 }
 
 impl Connection {
@@ -109,6 +134,9 @@ impl Connection {
         self.deadline.set(wait);
         let mut started = false;
         loop {
+            if let Some(foreign) = self.foreign() {
+                return Next::Foreign(foreign);
+            }
             let found = self
                 .scanner
                 .find(&mut self.shared.buf.borrow_mut(), &self.shared.limits);
@@ -128,6 +156,12 @@ impl Connection {
                 Wait::TimedOut => return Next::End,
             }
         }
+    }
+
+    /// What the first bytes in the clear are, if they are not HTTP.
+    fn foreign(&self) -> Option<Foreign> {
+        let first = self.requests == 0 && matches!(*self.shared.stream.borrow(), Stream::Plain(_));
+        first.then(|| Foreign::of(&self.shared.buf.borrow()))?
     }
 
     fn poll_more(&mut self, cx: &mut Context<'_>, started: bool) -> Poll<Wait> {

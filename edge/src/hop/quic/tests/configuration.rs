@@ -53,7 +53,7 @@ impl Bench {
             let status = &self.cluster.processor.status;
             assert!(status.wait_applied(revision, Duration::from_secs(20)).await);
             if !served {
-                tokio::time::sleep(control::sync::KEPT_FOR).await;
+                tokio::time::sleep(KEPT_FOR).await;
             }
             let outcome = self.lane.call(old).await;
             match outcome {
