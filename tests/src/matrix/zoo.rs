@@ -27,6 +27,8 @@ pub enum Fault {
     SelfSigned,
     /// The intermediate is not sent.
     Incomplete,
+    /// The same, and the intermediate's name does not tell that it is one.
+    IncompleteUnnamed,
     /// Two intermediates, sent in the wrong order.
     Disordered,
     /// For the other side of TLS.
@@ -48,6 +50,7 @@ impl Fault {
             Self::OtherCaLeafAlone => "other-ca-leaf-alone",
             Self::SelfSigned => "self-signed",
             Self::Incomplete => "incomplete",
+            Self::IncompleteUnnamed => "incomplete-unnamed",
             Self::Disordered => "disordered",
             Self::WrongPurpose => "wrong-purpose",
             Self::WrongName => "wrong-name",
@@ -153,7 +156,7 @@ impl Zoo {
             if server { "server" } else { "client" },
             fault.name()
         );
-        let between_other;
+        let (between_other, unnamed);
         let (low, top);
         let leaf = match fault {
             Fault::OtherCa => {
@@ -161,6 +164,10 @@ impl Zoo {
                 between_other.leaf(&name)
             }
             Fault::OtherCaLeafAlone => self.other.leaf(&name),
+            Fault::IncompleteUnnamed => {
+                unnamed = self.root.intermediate("Matrix 7");
+                unnamed.leaf(&name)
+            }
             Fault::SelfSigned => Leaf::self_signed(&name, true),
             Fault::Disordered => {
                 top = self.root.intermediate("Matrix Upper");
@@ -188,7 +195,9 @@ impl Zoo {
         };
         let mut identity = leaf.issue();
         match fault {
-            Fault::Incomplete => identity.chain.clone_from(&identity.cert),
+            Fault::Incomplete | Fault::IncompleteUnnamed => {
+                identity.chain.clone_from(&identity.cert);
+            }
             Fault::Disordered => identity.chain = swap_issuers(&identity.chain),
             _ => {}
         }

@@ -23,7 +23,9 @@ use super::matrix_southbound::{Ask, ask};
 
 /// One second, so that silence need not be waited for long.
 fn launch() -> Launch {
-    Launch::new().flag("--handshake-timeout", "1s")
+    Launch::new()
+        .flag("--handshake-timeout", "1s")
+        .flag("--tls-probe", "off")
 }
 
 /// A plaintext alert of TLS 1.2.

@@ -146,7 +146,11 @@ fn missing(version: Version) -> Want {
 fn client_fault(fault: Fault, stack: Stack, version: Version) -> Want {
     let of = |cause| want(cause).owner("client").phase("client_cert");
     match fault {
-        Fault::OtherCa | Fault::OtherCaLeafAlone | Fault::SelfSigned | Fault::Incomplete
+        Fault::OtherCa
+        | Fault::OtherCaLeafAlone
+        | Fault::SelfSigned
+        | Fault::Incomplete
+        | Fault::IncompleteUnnamed
             if !shows_any(stack) =>
         {
             missing(version).because(WITHHELD)
@@ -155,7 +159,7 @@ fn client_fault(fault: Fault, stack: Stack, version: Version) -> Want {
         Fault::NotYetValid => of("client_cert_not_yet_valid").sent(42),
         Fault::OtherCa => of("client_cert_untrusted_ca").high().sent(48),
         Fault::SelfSigned => of("client_cert_untrusted_ca").sent(48),
-        Fault::OtherCaLeafAlone => of("client_cert_untrusted_ca")
+        Fault::OtherCaLeafAlone | Fault::IncompleteUnnamed => of("client_cert_untrusted_ca")
             .or("client_cert_chain_incomplete")
             .medium()
             .sent(48)
@@ -166,13 +170,14 @@ fn client_fault(fault: Fault, stack: Stack, version: Version) -> Want {
     }
 }
 
-const CLIENT_FAULTS: [Fault; 7] = [
+const CLIENT_FAULTS: [Fault; 8] = [
     Fault::Expired,
     Fault::NotYetValid,
     Fault::OtherCa,
     Fault::OtherCaLeafAlone,
     Fault::SelfSigned,
     Fault::Incomplete,
+    Fault::IncompleteUnnamed,
     Fault::WrongPurpose,
 ];
 
@@ -277,6 +282,7 @@ fn server_fault(fault: Fault, stack: Stack, version: Version) -> Expect {
         Fault::Expired => of("server_cert_expired").received(alert).into(),
         Fault::NotYetValid => of("server_cert_not_yet_valid").received(alert).into(),
         Fault::OtherCa if openssl || stack == Stack::Rustls => want("server_cert_untrusted_ca")
+            .owner("gateway")
             .owner("client")
             .phase("server_cert")
             .high()
@@ -285,6 +291,7 @@ fn server_fault(fault: Fault, stack: Stack, version: Version) -> Expect {
             .into(),
         Fault::OtherCa => want("server_cert_untrusted_ca")
             .or("server_cert_rejected_by_peer")
+            .owner("gateway")
             .owner("client")
             .phase("server_cert")
             .low()
@@ -296,18 +303,18 @@ fn server_fault(fault: Fault, stack: Stack, version: Version) -> Expect {
         Fault::WrongName => of("server_cert_hostname_mismatch").received(alert).into(),
         Fault::CommonNameOnly => of("server_cert_hostname_mismatch").received(alert).into(),
         Fault::WrongPurpose => of("server_cert_wrong_purpose").received(alert).into(),
-        Fault::OtherCaLeafAlone => of("server_cert_chain_incomplete")
+        Fault::OtherCaLeafAlone | Fault::IncompleteUnnamed => of("server_cert_chain_incomplete")
             .or("server_cert_untrusted_ca")
             .or("server_cert_rejected_by_peer")
             .owner("client")
             .low()
             .received(alert)
-            .because("whether the issuer is a root that the client lacks cannot be seen")
+            .because("whether the issuer is an intermediate or a root that the client lacks cannot be seen")
             .into(),
     }
 }
 
-const SERVER_FAULTS: [Fault; 11] = [
+const SERVER_FAULTS: [Fault; 12] = [
     Fault::Good,
     Fault::Expired,
     Fault::NotYetValid,
@@ -315,6 +322,7 @@ const SERVER_FAULTS: [Fault; 11] = [
     Fault::OtherCaLeafAlone,
     Fault::SelfSigned,
     Fault::Incomplete,
+    Fault::IncompleteUnnamed,
     Fault::Disordered,
     Fault::WrongPurpose,
     Fault::WrongName,

@@ -116,7 +116,8 @@ pub(super) async fn ask(node: &Node, asked: &Ask<'_>) -> Reply {
 
 /// Runs all cases whose stack is installed on a node of their own, and judges them.
 async fn run(title: &str, cases: Vec<Case>, peers: Arc<Peers>) {
-    let node = Arc::new(Launch::new().start().await);
+    // What is told apart without a probe; a probe is `diagnose`'s matter.
+    let node = Arc::new(Launch::new().flag("--tls-probe", "off").start().await);
     let here = cases.into_iter().filter(|case| peers.has(case.offer.stack));
     let jobs = here.enumerate().map(|(number, case)| {
         case.run(
@@ -147,7 +148,7 @@ fn target_fault(fault: Fault) -> Expect {
             .high()
             .sent(48)
             .into(),
-        Fault::OtherCaLeafAlone => of("server_cert_untrusted_ca")
+        Fault::OtherCaLeafAlone | Fault::IncompleteUnnamed => of("server_cert_untrusted_ca")
             .or("server_cert_chain_incomplete")
             .owner("gateway")
             .medium()
@@ -163,7 +164,7 @@ fn target_fault(fault: Fault) -> Expect {
     }
 }
 
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 12] = [
     Fault::Good,
     Fault::Expired,
     Fault::NotYetValid,
@@ -171,6 +172,7 @@ const FAULTS: [Fault; 11] = [
     Fault::OtherCaLeafAlone,
     Fault::SelfSigned,
     Fault::Incomplete,
+    Fault::IncompleteUnnamed,
     Fault::Disordered,
     Fault::WrongPurpose,
     Fault::WrongName,
@@ -239,8 +241,8 @@ const fn refusal(fault: Option<Fault>, stack: Stack, version: Version) -> u8 {
         (Stack::GnuTls, None) if matches!(version, Version::V12) => 50,
         (_, None) if matches!(version, Version::V13) => 116,
         (_, None) => 40,
-        (Stack::GnuTls, _) if matches!(version, Version::V13) => 49,
-        (Stack::GnuTls, _) => 42,
+        // GnuTLS sends 42 after it, which counts no more.
+        (Stack::GnuTls, _) => 49,
         (Stack::Java, _) => 46,
         (_, Some(Fault::Expired)) => 45,
         (Stack::Rustls, Some(Fault::NotYetValid)) => 45,
@@ -432,8 +434,9 @@ fn suites_and_groups(peers: &Peers) -> Vec<Case> {
         let offer = Offer::new(Stack::OpenSsl, &[version], ecdsa.clone());
         let offer = with(offer, &["-sigalgs", "ed448"]);
         let want = match version {
-            Version::V13 => by_target("protocol_version_mismatch", 70)
-                .because("OpenSSL drops TLS 1.3 where it has no signature for it, and says just that"),
+            Version::V13 => by_target("protocol_version_mismatch", 70).because(
+                "OpenSSL drops TLS 1.3 where it has no signature for it, and says just that",
+            ),
             _ => nothing_in_common("no_shared_signature_scheme", 40),
         };
         cases.push(Case::new("target signs with Ed448 only", offer, want));
