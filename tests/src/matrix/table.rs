@@ -176,6 +176,19 @@ impl Row {
         }
     }
 
+    fn report(&self, wrong: &[String], records: &[&Value]) -> String {
+        let seen = records.iter().map(|one| brief(one)).collect::<Vec<_>>();
+        format!(
+            "{}, {}: {}\n      said: {}\n      wire: {:?}\n      seen: {}",
+            self.case,
+            self.peer,
+            wrong.join("; "),
+            self.said,
+            self.passed,
+            seen.join("; ")
+        )
+    }
+
     fn line(&self, record: Option<&Value>, right: bool) -> String {
         let text = |field: &str| {
             record
@@ -260,64 +273,28 @@ pub enum Besides {
 
 /// Waits for the records of all rows, prints the table `title`, and fails if a row differs.
 pub async fn judge(title: &str, node: &Node, rows: &[Row], besides: Besides) {
-    let missing = |list: &[Value]| {
-        let lacks = |row: &&Row| {
-            matches!(row.expect, Expect::Record(_)) && !list.iter().any(|one| row.owns(one))
-        };
-        rows.iter().filter(lacks).count()
-    };
-    let deadline = tokio::time::Instant::now() + ALL_THERE;
-    let list = eventually("the failures can be read", ALL_THERE, || async {
-        let list = records(node).await?;
-        match missing(&list) {
-            // The table says better than a deadline what is missing.
-            lacking
-                if lacking > 0
-                    && tokio::time::Instant::now() + Duration::from_secs(2) < deadline =>
-            {
-                Err(format!("{lacking} records are missing"))
-            }
-            _ => Ok(list),
-        }
-    })
-    .await;
-    let mut out = format!(
-        "\n### {title}: {} cases\n\n| case | peer | cause | alert | owner | confidence | phase | answer | the peer's words | why |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
-        rows.len()
-    );
+    let list = all_there(node, rows).await;
+    let mut lines = String::new();
     let mut differing = Vec::new();
-    let mut claimed = 0;
     for row in rows {
         let own = list.iter().filter(|one| row.owns(one)).collect::<Vec<_>>();
-        claimed += own.len();
         let wrong = row.differs(&own);
-        let line = row.line(own.first().copied(), wrong.is_empty());
-        out.push_str(&line);
-        out.push('\n');
+        lines.push_str(&row.line(own.first().copied(), wrong.is_empty()));
+        lines.push('\n');
         if !wrong.is_empty() {
-            let (case, peer, said) = (&row.case, &row.peer, &row.said);
-            let seen = own
-                .iter()
-                .map(|one| brief(one))
-                .collect::<Vec<_>>()
-                .join("; ");
-            differing.push(format!(
-                "{case}, {peer}: {}\n      said: {said}\n      wire: {:?}\n      seen: {seen}",
-                wrong.join("; "),
-                row.passed
-            ));
+            differing.push(row.report(&wrong, &own));
         }
     }
-    println!("{out}");
-    if list.len() > claimed && besides == Besides::Nothing {
-        let strangers = list
-            .iter()
-            .filter(|one| !rows.iter().any(|row| row.owns(one)));
-        let strangers = strangers.map(brief).collect::<Vec<_>>().join("\n    ");
-        differing.push(format!("records of no case:\n    {strangers}"));
-    }
+    println!(
+        "\n### {title}: {} cases\n\n\
+         | case | peer | cause | alert | owner | confidence | phase | answer | the peer's words | why |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n{lines}",
+        rows.len()
+    );
     if besides == Besides::Nothing {
+        let stranger = |one: &&Value| !rows.iter().any(|row| row.owns(one));
+        let strangers = list.iter().filter(stranger);
+        differing.extend(strangers.map(|one| format!("a record of no case: {}", brief(one))));
         differing.extend(counted(node, &list).await);
     }
     assert!(
@@ -327,6 +304,25 @@ pub async fn judge(title: &str, node: &Node, rows: &[Row], besides: Besides) {
         rows.len(),
         differing.join("\n  ")
     );
+}
+
+/// The records, once every row that must have one has it; after some time in any case: the table says better than a
+/// deadline what is missing.
+async fn all_there(node: &Node, rows: &[Row]) -> Vec<Value> {
+    let late = tokio::time::Instant::now() + ALL_THERE / 2;
+    eventually("the failures can be read", ALL_THERE, || async {
+        let list = records(node).await?;
+        let lacks = |row: &&Row| {
+            matches!(row.expect, Expect::Record(_)) && !list.iter().any(|one| row.owns(one))
+        };
+        match rows.iter().filter(lacks).count() {
+            lacking if lacking > 0 && tokio::time::Instant::now() < late => {
+                Err(format!("{lacking} records are missing"))
+            }
+            _ => Ok(list),
+        }
+    })
+    .await
 }
 
 /// The counter of each kind of failure must say what the list says; what is only counted is left out.
