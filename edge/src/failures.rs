@@ -25,6 +25,9 @@ use told::Told;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordId(pub u64);
 
+/// Lines a second in the log for each hop, by its number; ten together.
+const LINES_PER_SECOND: [usize; 3] = [5, 2, 3];
+
 /// What counts as the same failure again: who (an address, with the port where we called it; else the target) and why.
 type Same = (Option<IpAddr>, u16, Option<String>, Cause);
 
@@ -55,7 +58,7 @@ impl Failures {
             metrics,
             last: AtomicU64::new(0),
             ring: Mutex::default(),
-            told: Default::default(),
+            told: LINES_PER_SECOND.map(|lines| Mutex::new(Told::new(lines))),
         })
     }
 
@@ -76,7 +79,8 @@ impl Failures {
         let record = Record::new(id, SystemTime::now(), context, failure);
         let told = lock(&self.told[hop as usize]).tell(same(&record), Instant::now());
         match told {
-            Some(suppressed) => line::write(&self.node, &record, suppressed),
+            // Of a copy: certificates that are read for the line do not stay with what is kept.
+            Some(suppressed) => line::write(&self.node, &record.clone(), suppressed),
             None => self.metrics.failure_line_suppressed(),
         }
         lock(&self.ring).keep(record);

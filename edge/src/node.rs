@@ -9,6 +9,7 @@
 //! ```
 
 mod cluster;
+mod diagnose;
 mod feed;
 mod pages;
 mod threads;
@@ -129,8 +130,8 @@ impl Node {
 
         let store = Arc::new(store(&config, &keyring).await?);
         let live = start_sync(&config, &keyring, &store, &metrics).await;
-        let tickets = TicketKeys::new().map_err(|e| StartError::System(e.to_string()))?;
-        let tickets = Arc::new(tickets);
+        let tickets = TicketKeys::new().map(Arc::new);
+        let tickets = tickets.map_err(|e| StartError::System(e.to_string()))?;
         let cluster = Cluster::join(&config, &addresses, &live, &store).await;
         if roles.router() {
             cluster::share_tickets(&store, &keyring, &tickets);
@@ -147,11 +148,9 @@ impl Node {
             Some(work) => Threads::start(&config, sockets, work, (&drain, &log))?,
             None => Threads::none(),
         };
-        pages::serve_pages(
-            page,
-            pages::facts(&config, &live, (&metrics, &failures), &drain),
-            &drain,
-        );
+        let facts = pages::facts(&config, &live, (&metrics, &failures), &drain);
+        let diagnosis = pages::diagnosis(&config, &live, &addresses);
+        pages::serve_pages(page, facts, diagnosis, &drain);
         if let Some(keys) = admin_keys {
             let (keys, members) = ((keys, keyring), cluster.members());
             let state = pages::admin_state(&config, &live, &store, keys, members, identity.clone());

@@ -209,22 +209,27 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::alert::evidence::Side;
+    use crate::alert::finding::Context;
+    use crate::alert::{Cause, Evidence, Failure, Hop};
 
     struct Fixture {
         base: String,
         loaded: Arc<AtomicBool>,
         drain: Drain,
+        failures: Arc<Failures>,
     }
 
     async fn serve() -> Fixture {
         let (loaded, drain) = (Arc::new(AtomicBool::new(false)), Drain::new());
+        let failures = Failures::new("n1", Metrics::new());
         let facts = Facts {
             identity: Identity {
                 node: "n1".into(),
                 roles: vec!["router"],
                 started: Instant::now(),
             },
-            failures: Failures::new("n1", Metrics::new()),
+            failures: Arc::clone(&failures),
             metrics: Metrics::new(),
             drain: drain.clone(),
             config: Box::new({
@@ -250,6 +255,7 @@ mod tests {
             base,
             loaded,
             drain,
+            failures,
         }
     }
 
@@ -292,6 +298,28 @@ mod tests {
             (code, body.as_str()),
             (503, r#"{"status":"error","reason":"draining"}"#)
         );
+    }
+
+    #[tokio::test]
+    async fn failed_handshakes_and_a_filter_that_is_refused() {
+        let node = serve().await;
+        for cause in [Cause::Unknown, Cause::SniUnknown] {
+            let mut failure = Failure::of(Evidence::new(Hop::Northbound, Side::Server));
+            failure.verdict.cause = cause;
+            node.failures.note(Context::default(), failure);
+        }
+        let page = |query: &str| fetch(format!("{}/v1/tls/failures{query}", node.base));
+        let (code, kind, body) = page("").await;
+        assert_eq!((code, kind.as_str()), (200, "application/json"));
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["total"], 2);
+        assert_eq!(body["list"][0]["cause"], "sni_unknown", "newest first");
+        let (code, _, body) = page("?cause=unknown&limit=5").await;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((code, &body["total"]), (200, &1.into()));
+        let (code, kind, body) = page("?limit=many").await;
+        assert_eq!((code, kind.as_str()), (400, "application/json"));
+        assert!(body.contains("limit: must be a number"), "{body}");
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ mod cluster {
     mod admin_refusals;
     mod admin_secrets;
     mod balancing;
+    mod certificates;
     mod cli;
     mod cluster_admin;
     mod cluster_alike;
@@ -29,6 +30,7 @@ mod cluster {
     mod cluster_tickets;
     mod compose;
     mod diagnose;
+    mod diagnose_nodes;
     mod drain_and_change;
     mod etcd_away;
     mod etcd_live;

@@ -28,6 +28,15 @@ pub(super) fn check(keys: &AdminKeys, request: &Request<Body>) -> Result<(), Ans
     }
 }
 
+/// Lets the admin pass and nobody else, for what is more than reading whatever its method.
+pub(super) fn administrator(keys: &AdminKeys, request: &Request<Body>) -> Result<(), Answer> {
+    match token(request) {
+        Some(given) if keys.admin.matches(&given) => Ok(()),
+        Some(_) => Err(Answer::unauthorized("invalid method for role viewer")),
+        None => Err(Answer::unauthorized("missing apikey")),
+    }
+}
+
 /// The middleware form of [`check`], for views outside `/apisix/admin`.
 pub(super) async fn require(
     State(keys): State<Arc<AdminKeys>>,

@@ -16,6 +16,7 @@
 mod answer;
 mod auth;
 mod certs;
+mod diagnose;
 mod diff;
 mod failures;
 mod gather;
@@ -99,6 +100,7 @@ pub fn router(state: AdminState) -> Router {
         .route("/v1/certs", get(certs::certs))
         .route("/v1/config", get(views::config))
         .route("/v1/nodes", get(nodes::nodes))
+        .route("/v1/diagnose", get(diagnose::diagnose))
         .route("/v1/tls/failures", get(failures::failures))
         .route("/v1/rejections", get(views::rejections))
         .route("/v1/diff/{kind}/{id}", post(views::diff))

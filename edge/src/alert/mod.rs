@@ -60,17 +60,6 @@ impl Hop {
     }
 }
 
-/// A failed handshake as far as this release classifies it.
-#[derive(Clone, Debug)]
-pub struct TlsFailure {
-    /// Certain cause from our own facts, else [`Cause::Unknown`].
-    pub cause: Cause,
-    /// The alert and who raised it; `None` if the connection ended without one.
-    pub alert: Option<(Alert, Direction)>,
-    /// For the log: the exact error, names, dates. No secrets.
-    pub detail: String,
-}
-
 /// A failed handshake: what was seen, and what it means.
 #[derive(Clone, Debug)]
 pub struct Failure {

@@ -12,11 +12,13 @@ use std::time::Duration;
 use control::object::{Material, SniChoice};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use serde_json::Value;
 
+use super::client::{AdminArgs, Client};
 use super::status::table;
 use super::stop::{self, Stop};
 use super::values;
-use crate::probe::{self, Asked, Found, Plan, Report, Row, StepResult, Trust};
+use crate::probe::{self, Asked, Overall, Plan, StepResult, Trust};
 
 /// Time for one connection that can be asked for.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
@@ -26,15 +28,22 @@ const MOST_FILE: u64 = 1 << 20;
 /// Probe a TLS server step by step and say what is wrong with it and what to do.
 #[derive(clap::Args, Clone, Debug)]
 #[command(
-    after_help = "Exit code: 0 nothing wrong, 1 warnings, 2 connections fail, 3 no TCP connection. Bad usage is 2 as well, with one \
+    after_help = "Exit code: 0 nothing wrong, 1 warnings, 2 connections fail, 3 no TCP connection; with --upstream \
+                  and --ssl the worst of all nodes. Bad usage is 2 as well, with one \
                   line on standard error and nothing on standard output.\n\
                   About 45 connections are made, at most two at a time. No request is sent over TLS; one HTTP request is sent in \
                   the clear, to see what the port does with it."
 )]
 pub struct DiagnoseArgs {
     /// The server.
-    #[arg(value_name = "HOST:PORT", value_parser = target)]
-    target: Target,
+    #[arg(value_name = "HOST:PORT", value_parser = target, required_unless_present_any = ["upstream", "ssl"])]
+    target: Option<Target>,
+    /// Let every processor of the cluster probe the targets of an upstream, with its own settings.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["target", "ssl", "sni", "client_cert", "ca"])]
+    upstream: Option<String>,
+    /// Let every router of the cluster probe its own listener under the names of an SSL object.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["target", "sni", "client_cert", "ca"])]
+    ssl: Option<String>,
     /// Server name to send and to find in the certificate; off sends none. [default: HOST]
     #[arg(long, value_name = "NAME|off", value_parser = sni)]
     sni: Option<SniChoice>,
@@ -53,6 +62,8 @@ pub struct DiagnoseArgs {
     /// Time for each connection.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = timeout)]
     timeout: Duration,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 /// `host:port`, as given.
@@ -100,6 +111,60 @@ pub fn run(args: &DiagnoseArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn diagnose(args: &DiagnoseArgs) -> Result<ExitCode, Stop> {
+    let object = match (&args.upstream, &args.ssl) {
+        (Some(id), _) => ("upstream", id.as_str()),
+        (_, Some(id)) => ("ssl", id.as_str()),
+        (None, None) => return from_here(args),
+    };
+    by_the_nodes(args, object)
+}
+
+/// Lets the nodes probe, and shows what each found. The exit code is the worst of theirs.
+fn by_the_nodes(args: &DiagnoseArgs, (kind, id): (&str, &str)) -> Result<ExitCode, Stop> {
+    let client = Client::new(&args.admin)?;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(kind, id);
+    let answer = client.get(&format!("/v1/diagnose?{}", query.finish()))?;
+    let nodes = answer["nodes"].as_array().map_or(&[][..], Vec::as_slice);
+    let exits = nodes
+        .iter()
+        .filter_map(|node| node["report"]["exit"].as_u64());
+    let worst = exits.max().and_then(|exit| u8::try_from(exit).ok());
+    let text = if args.json {
+        format!("{answer:#}")
+    } else {
+        let pages: Vec<String> = nodes.iter().map(node_page).collect();
+        pages.join("\n\n")
+    };
+    print(&text);
+    // Without a report nobody reached anything.
+    Ok(ExitCode::from(worst.unwrap_or(Overall::Unreachable.exit())))
+}
+
+fn node_page(node: &Value) -> String {
+    let name = text(node, "node");
+    if let Some(error) = node["error"].as_str() {
+        return format!("NODE {name}: {error}");
+    }
+    let reports = node["report"]["reports"].as_array();
+    let pages = reports.into_iter().flatten().map(page);
+    std::iter::once(format!("NODE {name}"))
+        .chain(pages)
+        .collect::<Vec<_>>()
+        .join("\n\n")
+}
+
+fn text<'v>(of: &'v Value, name: &str) -> &'v str {
+    of.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn print(text: &str) {
+    // A reader that is gone has seen enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Probes from this machine.
+fn from_here(args: &DiagnoseArgs) -> Result<ExitCode, Stop> {
     let asked = asked(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -109,13 +174,12 @@ fn diagnose(args: &DiagnoseArgs) -> Result<ExitCode, Stop> {
     let tell = |step: &StepResult| progress.step(step);
     let report = runtime.block_on(probe::probe(&asked, Plan::Full, &tell));
     progress.end();
-    let text = if args.json {
-        format!("{:#}", report.json())
+    let json = report.json();
+    print(&if args.json {
+        format!("{json:#}")
     } else {
-        page(&report)
-    };
-    // A reader that is gone has seen enough.
-    let _ = writeln!(std::io::stdout(), "{text}");
+        page(&json)
+    });
     Ok(ExitCode::from(report.overall().exit()))
 }
 
@@ -125,7 +189,9 @@ fn asked(args: &DiagnoseArgs) -> Result<Asked, Stop> {
         None => Trust::platform(),
     };
     let sni = args.sni.clone().unwrap_or(SniChoice::Host);
-    let mut asked = Asked::new(&args.target.host, args.target.port, &sni, trust);
+    let target = args.target.as_ref();
+    let target = target.ok_or_else(|| Stop::usage("HOST:PORT is missing"))?;
+    let mut asked = Asked::new(&target.host, target.port, &sni, trust);
     asked.timeout = args.timeout;
     if let (Some(cert), Some(key)) = (&args.client_cert, &args.client_key) {
         let material = Material::from_pem(&read(cert)?, &read(key)?);
@@ -187,49 +253,45 @@ impl Progress {
     }
 }
 
-/// What a person reads.
-fn page(report: &Report) -> String {
-    let mut lines = vec![format!("{}: {}", report.target, report.overall().as_str())];
-    let row = |row: &Row| {
+/// What a person reads of a report.
+fn page(report: &Value) -> String {
+    let list = |name: &str| report[name].as_array().map_or(&[][..], Vec::as_slice);
+    let under = report["sni"].as_str();
+    let under = under.map_or_else(String::new, |name| format!(" as {name}"));
+    let (target, verdict) = (text(report, "target"), text(report, "verdict"));
+    let mut lines = vec![format!("{target}{under}: {verdict}")];
+    let row = |step: &Value| {
+        let cell = |name| text(step, name).to_owned();
         [
-            row.step.id().to_owned(),
-            row.step.name().to_owned(),
-            row.tried.clone(),
-            row.result.to_owned(),
-            row.elapsed.as_millis().to_string(),
-            row.detail.clone(),
+            cell("step"),
+            cell("name"),
+            cell("tried"),
+            cell("result"),
+            step["elapsed_ms"].to_string(),
+            cell("detail"),
         ]
     };
-    let rows: Vec<_> = report.rows().iter().map(row).collect();
+    let rows: Vec<_> = list("steps").iter().map(row).collect();
     let head = ["STEP", "WHAT", "TRIED", "RESULT", "MS", "DETAIL"];
     lines.extend(table(head, &rows));
-    if report.findings.is_empty() {
+    if list("findings").is_empty() {
         lines.extend([String::new(), "Nothing to complain of.".to_owned()]);
     }
-    for found in &report.findings {
-        lines.extend(finding(found));
-    }
+    lines.extend(list("findings").iter().flat_map(finding));
     lines.join("\n")
 }
 
-fn finding(found: &Found) -> Vec<String> {
+fn finding(found: &Value) -> Vec<String> {
+    let field = |name| text(found, name);
+    let severity = field("severity").to_uppercase();
     let mut lines = vec![
         String::new(),
-        format!(
-            "{}: {} ({})",
-            found.severity.as_str().to_uppercase(),
-            found.topic.as_str(),
-            found.confidence.as_str()
-        ),
-        format!("  {}", found.detail),
-        format!("  Fix ({}): {}", found.owner.as_str(), found.fix),
+        format!("{severity}: {} ({})", field("cause"), field("confidence")),
+        format!("  {}", field("detail")),
+        format!("  Fix ({}): {}", field("owner"), field("fix")),
     ];
-    lines.extend(
-        found
-            .verify
-            .as_ref()
-            .map(|command| format!("  Verify: {command}")),
-    );
+    let command = found["verify"].as_str();
+    lines.extend(command.map(|command| format!("  Verify: {command}")));
     lines
 }
 

@@ -11,6 +11,7 @@ use super::told::Told;
 use super::{Failures, RecordId};
 use crate::alert::evidence::{Chain, End, Evidence, Refusal, Side};
 use crate::alert::finding::Context;
+use crate::alert::record::View;
 use crate::alert::rules::{Confidence, Verdict};
 use crate::alert::{Alert, Cause, Failure, Hop, Record};
 use crate::handshake::ClientHello;
@@ -157,7 +158,9 @@ fn a_million_failures_leave_a_bounded_ring_and_a_bounded_table() {
         Some(rare.0),
         "the flood pushed out itself"
     );
-    assert!(super::lock(&failures.told[0]).remembered() <= super::told::MOST);
+    let told = super::lock(&failures.told[0]);
+    assert!(told.remembered() <= told.room());
+    drop(told);
     let suppressed = metrics.encode();
     let suppressed = suppressed
         .lines()
@@ -195,7 +198,7 @@ fn large_records_are_bounded_together_and_each() {
 
 #[test]
 fn what_goes_on_is_told_of_once_a_minute() {
-    let mut told = Told::default();
+    let mut told = Told::new(3);
     let start = Instant::now();
     let mut tell = |what, seconds| told.tell(what, start + Duration::from_secs(seconds));
     assert_eq!(tell("a", 0), Some(0));
@@ -208,25 +211,74 @@ fn what_goes_on_is_told_of_once_a_minute() {
 
 #[test]
 fn many_things_are_neither_remembered_nor_told_of_without_bound() {
-    let mut told = Told::default();
+    let mut told = Told::new(3);
     let start = Instant::now();
     let mut lines = 0;
     for n in 0..100_000_u64 {
         lines += usize::from(told.tell(n, start + Duration::from_millis(n)).is_some());
-        assert!(told.remembered() <= super::told::MOST);
+        assert!(told.remembered() <= told.room());
     }
     assert_eq!(lines, 300, "three a second");
 }
 
+/// What README promises of a record.
+const FIELDS: &str = "id time node hop role peer sni ssl route upstream target cause confidence cause_source alert phase detail fix \
+                      owner verify evidence";
+
+/// The records as they are read.
+fn shown(failures: &Failures) -> Vec<serde_json::Value> {
+    let found = failures.query(&Filter::default());
+    let view = |record| serde_json::to_value(View::of(record, failures.node())).unwrap();
+    found.list.iter().map(view).collect()
+}
+
 #[test]
-fn the_end_that_decides_is_told_apart_from_the_start() {
-    let mut evidence = Evidence::new(Hop::Southbound, Side::Client);
-    evidence.end = End::Closed;
-    let record = Record::new(
-        1,
-        SystemTime::now(),
-        Context::default(),
-        Failure::of(evidence),
+fn a_record_has_every_promised_field() {
+    let (failures, _) = failures();
+    failures.note(
+        from("192.0.2.1:5", "a.example"),
+        failure(Hop::Northbound, Cause::SniUnknown),
     );
-    assert_eq!(record.alert(), None);
+    let mut closed = Evidence::new(Hop::Southbound, Side::Client);
+    (closed.end, closed.error) = (End::Closed, "a\u{1b}[2J".to_owned());
+    failures.note(Context::default(), Failure::of(closed));
+    let shown = shown(&failures);
+    for record in &shown {
+        for field in FIELDS.split_whitespace() {
+            assert!(record.get(field).is_some(), "{field}: {record}");
+        }
+        let time = record["time"].as_str().unwrap();
+        assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+        assert!(!record.to_string().contains("\\u001b"), "{record}");
+    }
+    let alert = serde_json::json!({"number": 112, "name": "unrecognized_name", "direction": "sent", "level": "fatal"});
+    assert_eq!(shown[1]["alert"], alert);
+    for (field, value) in [
+        ("role", "server"),
+        ("node", "n1"),
+        ("peer", "192.0.2.1:5"),
+        ("cause_source", "passive"),
+    ] {
+        assert_eq!(shown[1][field], value);
+    }
+    for field in ["alert", "peer", "sni", "ssl", "upstream"] {
+        assert!(shown[0][field].is_null(), "{field}");
+    }
+}
+
+#[test]
+fn a_revised_record_shows_both_verdicts() {
+    let (failures, _) = failures();
+    let mut closed = Evidence::new(Hop::Southbound, Side::Client);
+    closed.end = End::Closed;
+    let id = failures.note(Context::default(), Failure::of(closed));
+    assert!(shown(&failures)[0].get("revised").is_none());
+    failures.revise(id, verdict(Cause::SniMissing), "with a name it answers");
+    let record = &shown(&failures)[0];
+    assert_eq!(
+        (&record["cause"], &record["cause_source"]),
+        (&"sni_missing".into(), &"probe".into())
+    );
+    assert_eq!(record["revised"]["cause"], "peer_closed_during_handshake");
+    assert_eq!(record["revised"]["note"], "with a name it answers");
 }

@@ -6,29 +6,31 @@ use std::time::{Duration, Instant};
 
 /// How often the same thing is told of.
 const REPEAT: Duration = Duration::from_secs(60);
-/// Lines a second: three hops together stay below ten.
-const LINES_PER_SECOND: usize = 3;
-/// Things told of within [`REPEAT`]. No more can be, so this bound hides nothing.
-pub(super) const MOST: usize = LINES_PER_SECOND * REPEAT.as_secs() as usize;
-
 /// What was told of lately, when, and how often it has happened since.
 #[derive(Debug)]
 pub(super) struct Told<K> {
     lately: BTreeMap<K, (Instant, u64)>,
+    /// Lines a second.
+    most: usize,
     /// The running second and its lines.
     second: Option<(Instant, usize)>,
 }
 
-impl<K> Default for Told<K> {
-    fn default() -> Self {
+impl<K: Ord> Told<K> {
+    /// At most so many lines a second.
+    pub(super) const fn new(most: usize) -> Self {
         Self {
             lately: BTreeMap::new(),
+            most,
             second: None,
         }
     }
-}
 
-impl<K: Ord> Told<K> {
+    /// Things told of within [`REPEAT`]: no more can be, so this bound hides nothing.
+    pub(super) const fn room(&self) -> usize {
+        self.most * REPEAT.as_secs() as usize
+    }
+
     /// If there is to be a line about it: how many there were of it since the last one.
     pub(super) fn tell(&mut self, what: K, now: Instant) -> Option<u64> {
         if let Some((at, since)) = self.lately.get_mut(&what)
@@ -40,7 +42,7 @@ impl<K: Ord> Told<K> {
         if !self.may(now) {
             return None;
         }
-        if self.lately.len() >= MOST {
+        if self.lately.len() >= self.room() {
             self.lately
                 .retain(|_, (at, _)| now.duration_since(*at) < REPEAT);
         }
@@ -65,6 +67,6 @@ impl<K: Ord> Told<K> {
                 0
             }
         };
-        lines < LINES_PER_SECOND
+        lines < self.most
     }
 }

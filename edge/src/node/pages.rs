@@ -12,9 +12,10 @@ use control::store::Store;
 use control::sync::Live;
 use tokio::net::TcpListener;
 
-use super::StartError;
+use super::diagnose::{self, Diagnosis};
+use super::{Addresses, StartError};
 use crate::cli::ServeConfig;
-use crate::cli::config::AdminKey;
+use crate::cli::config::{AdminKey, UpstreamVerify};
 use crate::cli::store::StoreConfig;
 use crate::cli::values::Listener;
 use crate::drain::Drain;
@@ -84,6 +85,11 @@ pub(super) fn facts(
     }
 }
 
+pub(super) fn diagnosis(config: &ServeConfig, live: &Live, addresses: &Addresses) -> Diagnosis {
+    let verify = config.upstream_verify() == UpstreamVerify::Strict;
+    Diagnosis::new(&live.snapshot, config.roles(), addresses.https, verify)
+}
+
 pub(super) fn admin_state(
     config: &ServeConfig,
     live: &Live,
@@ -120,10 +126,16 @@ fn own_certificates(identity: Option<&HopIdentity>) -> NodeCertificates {
 }
 
 /// The status pages stay up while draining, so that readiness is seen to be off.
-pub(super) fn serve_pages(listener: Option<TcpListener>, facts: Facts, drain: &Drain) {
+pub(super) fn serve_pages(
+    listener: Option<TcpListener>,
+    facts: Facts,
+    diagnosis: Diagnosis,
+    drain: &Drain,
+) {
     let Some(listener) = listener else { return };
     let drain = drain.clone();
-    tokio::spawn(admin::serve(listener, status::pages(facts), async move {
+    let pages = status::pages(facts).merge(diagnose::page(diagnosis));
+    tokio::spawn(admin::serve(listener, pages, async move {
         drain.drained().await;
     }));
 }

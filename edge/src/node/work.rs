@@ -89,7 +89,7 @@ impl Parts<'_> {
             Arc::clone(self.metrics),
             Arc::clone(self.failures),
             self.config.limits(),
-            verify,
+            (verify, self.config.tls_probe()),
             cold,
         ))
     }

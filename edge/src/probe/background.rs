@@ -134,26 +134,20 @@ impl Prober {
         })
     }
 
-    /// Probes the target of a failure that `verdict` leaves in doubt, unless that was done lately. `policy` is made only
-    /// then. Returns whether a probe begins.
-    pub fn consider(
-        &self,
-        record: RecordId,
-        verdict: Verdict,
-        (host, port): (&Arc<str>, u16),
-        policy: impl FnOnce() -> Policy,
-    ) -> bool {
+    /// Probes the target of a failure that `verdict` leaves in doubt, unless that was done lately. Returns whether a probe
+    /// begins.
+    pub fn consider(&self, record: RecordId, verdict: Verdict, policy: &Arc<Policy>) -> bool {
         if verdict.confidence > Confidence::Medium {
             return false;
         }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return false;
         };
-        if !self.is_due((Arc::clone(host), port), Instant::now()) {
+        if !self.is_due((Arc::clone(&policy.host), policy.port), Instant::now()) {
             return false;
         }
         let (failures, platform) = (Arc::clone(&self.failures), Arc::clone(&self.platform));
-        let policy = policy();
+        let policy = Policy::clone(policy);
         self.cold.spawn(async move {
             let explained = explain(policy, platform);
             // Boxed: the state of a probe is large.
@@ -287,8 +281,8 @@ mod tests {
             evidence: Box::new(evidence),
         };
         let record = prober.failures.note(Context::default(), failure);
-        let host = Arc::from("127.0.0.1");
-        let consider = |verdict| prober.consider(record, verdict, (&host, port), || policy(port));
+        let policy = Arc::new(policy(port));
+        let consider = |verdict| prober.consider(record, verdict, &policy);
         let sure = Verdict {
             confidence: Confidence::High,
             ..doubtful()

@@ -17,6 +17,7 @@ use crate::alert::finding::Context;
 use crate::alert::{Cause, Evidence, Failure, Hop};
 use crate::failures::Failures;
 use crate::fault::{Fault, FaultCode};
+use crate::probe::background::{Policy, Prober};
 use crate::tls::client::{Connected, TargetConfig, TargetSession};
 use crate::tls::{self, Stream};
 
@@ -30,6 +31,15 @@ pub(super) struct Handshake<'a> {
     pub(super) name: TlsName<'a>,
     /// Whose handshake it is.
     pub(super) context: Context,
+    /// Who looks into a failure that leaves a doubt.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// Who looks into a failed handshake, and what the target is then asked by.
+#[derive(Clone)]
+pub(super) struct Doubt {
+    pub(super) prober: Arc<Prober>,
+    pub(super) policy: Arc<Policy>,
 }
 
 /// An open connection.
@@ -45,6 +55,7 @@ pub(super) struct Dialled {
 pub(super) struct Unproven {
     tls: tls::client::Unproven,
     context: Context,
+    doubt: Option<Doubt>,
     failures: Arc<Failures>,
     begun: Instant,
 }
@@ -54,7 +65,13 @@ impl Unproven {
     pub(super) fn late(&self, error: &io::Error) -> Option<Fault> {
         let mut evidence = self.tls.late(error)?;
         evidence.elapsed = self.begun.elapsed();
-        Some(refused(&self.failures, self.context.clone(), evidence))
+        let context = self.context.clone();
+        Some(refused(
+            &self.failures,
+            context,
+            self.doubt.as_ref(),
+            evidence,
+        ))
     }
 }
 
@@ -141,6 +158,7 @@ async fn shake_hands(
                 unproven: Some(Box::new(Unproven {
                     tls: unproven,
                     context: tls.context,
+                    doubt: tls.doubt,
                     failures: Arc::clone(&shared.failures),
                     begun,
                 })),
@@ -148,16 +166,30 @@ async fn shake_hands(
         }
         Err(mut evidence) => {
             evidence.elapsed = begun.elapsed();
-            Err(refused(&shared.failures, tls.context, evidence))
+            Err(refused(
+                &shared.failures,
+                tls.context,
+                tls.doubt.as_ref(),
+                evidence,
+            ))
         }
     }
 }
 
-/// Notes a failed handshake and makes it a fault.
-pub(super) fn refused(failures: &Failures, context: Context, evidence: Box<Evidence>) -> Fault {
+/// Notes a failed handshake, has it looked into if it leaves a doubt, and makes it a fault.
+pub(super) fn refused(
+    failures: &Failures,
+    context: Context,
+    doubt: Option<&Doubt>,
+    evidence: Box<Evidence>,
+) -> Fault {
     let failure = Failure::of(*evidence);
-    let (cause, detail) = (failure.cause(), failure.detail().to_owned());
-    failures.note(context, failure);
+    let (verdict, detail) = (failure.verdict, failure.detail().to_owned());
+    let cause = verdict.cause;
+    let record = failures.note(context, failure);
+    if let Some(Doubt { prober, policy }) = doubt {
+        prober.consider(record, verdict, policy);
+    }
     let fault = match cause {
         Cause::HandshakeTimeout => Fault::target(FaultCode::GatewayTimeout, detail),
         Cause::ConfigMissingMaterial => Fault::processor(FaultCode::ConfigMissingMaterial, detail),

@@ -217,6 +217,8 @@ impl Probe {
                 revision: snapshot.revision(),
                 ..dial::context(&self.upstream, &self.name)
             },
+            // Health checks fail by the second; traffic asks for a closer look.
+            doubt: None,
         })
     }
 }

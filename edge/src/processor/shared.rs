@@ -10,6 +10,7 @@ use super::resolve::Resolver;
 use crate::failures::Failures;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::probe::background::Prober;
 use crate::tls::ClientTls;
 
 /// See the module.
@@ -18,6 +19,8 @@ pub struct Shared {
     pub(super) metrics: Arc<Metrics>,
     /// Where failed handshakes go.
     pub failures: Arc<Failures>,
+    /// Looks into failed handshakes that leave a doubt; `None` with `--tls-probe off`.
+    pub(super) prober: Option<Arc<Prober>>,
     pub(super) resolver: Resolver,
     pub(super) health: Health,
     /// A whole handshake.
@@ -29,16 +32,19 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// `cold` is the runtime for names and probes; `verify` is what holds where an upstream does not say.
+    /// `cold` is the runtime for names and probes; `verify` is what holds where an upstream does not say, `tls_probe`
+    /// whether failed handshakes that leave a doubt are looked into.
     pub fn new(
         tls: Arc<ClientTls>,
         metrics: Arc<Metrics>,
         failures: Arc<Failures>,
         limits: &Limits,
-        verify: bool,
+        (verify, tls_probe): (bool, bool),
         cold: Handle,
     ) -> Self {
+        let prober = tls_probe.then(|| Prober::new(Arc::clone(&failures), cold.clone()));
         Self {
+            prober,
             tls,
             metrics,
             failures,

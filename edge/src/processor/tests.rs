@@ -46,7 +46,7 @@ fn shared() -> Arc<Shared> {
         Metrics::new(),
         Failures::new("n", Metrics::new()),
         &limits,
-        true,
+        (true, false),
         Handle::current(),
     ))
 }

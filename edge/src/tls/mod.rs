@@ -11,7 +11,7 @@ mod failure;
 pub mod hello;
 mod linger;
 mod names;
-mod own;
+pub(crate) mod own;
 pub mod server;
 mod stream;
 mod suites;

@@ -15,7 +15,7 @@ use crate::alert::evidence::Own;
 const MOST_ANCHORS: usize = 20;
 
 /// Versions (ascending), suites and groups of a provider, and the schemes that it can check.
-pub(super) fn of_provider(
+pub(crate) fn of_provider(
     provider: &CryptoProvider,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Own {
@@ -50,7 +50,7 @@ pub(super) fn schemes(material: &[Arc<Material>], all: &[u16]) -> Vec<u16> {
 }
 
 /// The subjects of a list of CAs.
-pub(super) fn subjects(list: &[CertificateDer<'static>]) -> Vec<String> {
+pub(crate) fn subjects(list: &[CertificateDer<'static>]) -> Vec<String> {
     let known = list.iter().take(MOST_ANCHORS);
     let read = known.filter_map(|der| CertInfo::of_der(der).ok());
     read.map(|info| info.subject().to_owned()).collect()

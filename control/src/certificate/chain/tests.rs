@@ -101,6 +101,9 @@ fn what_a_path_does_not_need() {
     assert_eq!(found.path, [0, 3, 4]);
     assert_eq!((found.duplicates, found.extra), (vec![1, 5], vec![2]));
     assert!(found.ordered);
+    // A copy is never a step of the path.
+    let found = shape(&[&z.leaf, &z.sub, &z.issuing, &z.sub]);
+    assert_eq!((found.path, found.duplicates), (vec![0, 2, 1], vec![3]));
     // Its issuer's issuer is of no use without the issuer.
     let gap = shape(&[&z.leaf, &z.sub, &z.root]);
     assert_eq!((gap.path, gap.extra), (vec![0], vec![1, 2]));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::pki::{Party, ca, named, root};
 use super::{NodeCertificates, Use, entries};
-use crate::object::{Kind, ReadContext, read};
+use crate::object::{Kind, ReadContext, chain_not_after, read};
 use crate::seal::Keyring;
 use crate::snapshot::{Change, Snapshot};
 
@@ -119,4 +119,20 @@ fn every_place_once_and_the_first_to_end_first() {
     assert_eq!(seen, expected);
     assert!(all.is_sorted_by_key(|entry| entry.not_after));
     assert_eq!(all[1].not_after, 1_893_456_000);
+}
+
+#[test]
+fn a_chain_ends_with_its_first_issuer_that_is_needed() {
+    let ends = |name: &str, year: i32| {
+        let mut params = ca(name);
+        params.not_after = date_time_ymd(year, 1, 1);
+        params
+    };
+    let old_root = root(ends("Root", 2021));
+    let sub = old_root.issue(ends("Sub", 2030));
+    let leaf = sub.issue(named("a.test"));
+    let chain = [&leaf.der, &sub.der, &old_root.der];
+    assert_eq!(chain_not_after(&chain), Some(1_893_456_000));
+    assert_eq!(chain_not_after(&chain[..1]), Some(leaf.info().not_after()));
+    assert_eq!(chain_not_after(&[b"no certificate"]), None);
 }

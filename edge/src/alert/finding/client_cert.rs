@@ -2,8 +2,9 @@
 //! it is a router's.
 
 use super::Said;
+use super::fault::{self, Fault};
 use super::scene::{MOST_NAMES, Scene, certificate};
-use super::server_cert::{self, Fault};
+
 use super::words;
 use crate::alert::evidence::{Phase, Shown};
 use crate::alert::rules::{Gap, gap_of_ours, gap_of_peer};
@@ -76,32 +77,32 @@ fn ours_missing(scene: &Scene<'_>) -> Said {
 }
 
 pub(super) fn expired(scene: &Scene<'_>) -> Said {
-    server_cert::of_fault(scene, true, Fault::Expired)
+    fault::of_fault(scene, true, Fault::Expired)
 }
 
 pub(super) fn not_yet_valid(scene: &Scene<'_>) -> Said {
-    server_cert::of_fault(scene, true, Fault::NotYetValid)
+    fault::of_fault(scene, true, Fault::NotYetValid)
 }
 
 pub(super) fn wrong_purpose(scene: &Scene<'_>) -> Said {
-    server_cert::of_fault(scene, true, Fault::WrongPurpose)
+    fault::of_fault(scene, true, Fault::WrongPurpose)
 }
 
 pub(super) fn revoked(scene: &Scene<'_>) -> Said {
-    server_cert::of_fault(scene, true, Fault::Revoked)
+    fault::of_fault(scene, true, Fault::Revoked)
 }
 
 pub(super) fn rejected(scene: &Scene<'_>) -> Said {
-    server_cert::of_fault(scene, true, Fault::Rejected)
+    fault::of_fault(scene, true, Fault::Rejected)
 }
 
 pub(super) fn incomplete(scene: &Scene<'_>) -> Said {
-    server_cert::of_fault(scene, true, Fault::Incomplete)
+    fault::of_fault(scene, true, Fault::Incomplete)
 }
 
 pub(super) fn untrusted(scene: &Scene<'_>) -> Said {
     match (scene.hop(), scene.is_ours(true)) {
-        (Hop::Internal, _) => server_cert::other_cluster(scene, true),
+        (Hop::Internal, _) => fault::other_cluster(scene, true),
         (_, false) => clients_untrusted(scene),
         (_, true) => ours_untrusted(scene),
     }

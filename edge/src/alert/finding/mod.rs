@@ -4,6 +4,7 @@
 
 mod client_cert;
 mod connection;
+mod fault;
 mod name;
 mod offer;
 mod ours;

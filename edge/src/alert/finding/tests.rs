@@ -122,71 +122,65 @@ fn hostile() -> String {
 
 /// Evidence of all sorts, for every hop and side.
 fn all_scenes() -> Vec<(Context, Evidence)> {
+    let (chains, ends) = (odd_chains(), all_ends());
+    let mut scenes = Vec::new();
+    for hop in [Hop::Northbound, Hop::Internal, Hop::Southbound] {
+        for side in [Side::Server, Side::Client] {
+            for (chain, end) in chains.iter().flat_map(|c| ends.iter().map(move |e| (c, e))) {
+                let bare = (Context::default(), Evidence::new(hop, side));
+                for (context, mut evidence) in [bare, (full_context(), full_evidence())] {
+                    (evidence.hop, evidence.side) = (hop, side);
+                    evidence.end = end.clone();
+                    evidence.peer_chain = Chain::new(chain.shared());
+                    evidence.own.chain = Chain::new(chain.shared());
+                    scenes.push((context, evidence));
+                }
+            }
+        }
+    }
+    scenes
+}
+
+fn odd_chains() -> [Chain; 6] {
     let root = ca("Corp Root", 1, None);
     let middle = ca("Corp Issuing", 2, Some(&root));
-    let long = "n".repeat(5000);
-    let odd = leaf(
-        &params(&hostile().replace('\r', ""), 3, &["*.example.com"]),
-        &middle,
-    );
+    let hostile = hostile().replace('\r', "");
+    let odd = leaf(&params(&hostile, 3, &["*.example.com"]), &middle);
     let many: Vec<String> = (0..50)
         .map(|n| format!("{n}.{}.example", "l".repeat(60)))
         .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    let wide = leaf(&params(&long, 4, &many), &middle);
-    let chains = [
+    let wide = leaf(&params(&"n".repeat(5000), 4, &many), &middle);
+    [
         Chain::default(),
         chain(&[&odd]),
         chain(&[&wide, middle.der(), root.der()]),
         chain(&[&odd, root.der(), middle.der()]),
         chain(&[root.der()]),
         chain(&[&CertificateDer::from(vec![1, 2, 3])]),
+    ]
+}
+
+fn all_ends() -> Vec<End> {
+    let faults = [
+        CertFault::Expired(i64::MIN),
+        CertFault::TooDeep,
+        CertFault::NotAnIssuer,
+        CertFault::NotYetValid(i64::MAX),
+        CertFault::Malformed(hostile()),
+        CertFault::WrongName(vec![hostile()]),
     ];
-    let ends = [
+    let refusals = faults.map(Refusal::Certificate).into_iter();
+    let refusals = refusals.chain([Refusal::Version, Refusal::BadSignature]);
+    let others = [
         End::Alerted,
         End::Closed,
         End::Reset,
         End::TimedOut,
         End::NotConnected,
         End::Other,
-        End::Refused(Refusal::Version),
-        End::Refused(Refusal::BadSignature),
-        End::Refused(Refusal::Certificate(CertFault::Expired(i64::MIN))),
-        End::Refused(Refusal::Certificate(CertFault::TooDeep)),
-        End::Refused(Refusal::Certificate(CertFault::NotAnIssuer)),
-        End::Refused(Refusal::Certificate(CertFault::NotYetValid(i64::MAX))),
-        End::Refused(Refusal::Certificate(CertFault::Malformed(hostile()))),
-        End::Refused(Refusal::Certificate(CertFault::WrongName(vec![hostile()]))),
     ];
-    let mut scenes = Vec::new();
-    for hop in [Hop::Northbound, Hop::Internal, Hop::Southbound] {
-        for side in [Side::Server, Side::Client] {
-            for chain in &chains {
-                for end in &ends {
-                    for full in [false, true] {
-                        let mut evidence = if full {
-                            full_evidence()
-                        } else {
-                            Evidence::new(hop, side)
-                        };
-                        (evidence.hop, evidence.side) = (hop, side);
-                        evidence.end = end.clone();
-                        evidence.peer_chain = Chain::new(chain.shared());
-                        evidence.own.chain = Chain::new(chain.shared());
-                        scenes.push((
-                            if full {
-                                full_context()
-                            } else {
-                                Context::default()
-                            },
-                            evidence,
-                        ));
-                    }
-                }
-            }
-        }
-    }
-    scenes
+    refusals.map(End::Refused).chain(others).collect()
 }
 
 fn full_context() -> Context {

@@ -45,10 +45,11 @@ impl Record {
             &mut self.context.sni,
             &mut self.context.target,
             &mut self.context.request,
-        ] {
-            if let Some(text) = text {
-                cut(text);
-            }
+        ]
+        .into_iter()
+        .flatten()
+        {
+            cut(text);
         }
         if let Some(revision) = &mut self.revision {
             cut(&mut revision.note);
@@ -116,10 +117,11 @@ fn bound_hello(hello: &mut ClientHello) {
         &mut hello.supported_versions,
         &mut hello.signature_schemes,
         &mut hello.key_shares,
-    ] {
-        if let Some(list) = list {
-            shorten(list);
-        }
+    ]
+    .into_iter()
+    .flatten()
+    {
+        shorten(list);
     }
     hello.alpn.truncate(MOST_PROTOCOLS);
     hello.alpn.shrink_to_fit();

@@ -2,10 +2,11 @@
 //! them, read again when the files change.
 //!
 //! [`issue`] makes certificates, `files` reads them, `set` checks a whole set and makes configurations of it, `verify`
-//! judges peers.
+//! judges peers, `judged` keeps what it found in one handshake.
 
 mod files;
 pub mod issue;
+mod judged;
 mod role;
 mod set;
 mod verify;
@@ -19,10 +20,12 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub use judged::Judged;
 pub use role::Role;
 
 use self::files::Files;
 use self::set::Set;
+use crate::alert::evidence::Own;
 use crate::tls::verify::CertFault;
 
 /// Between two looks at the files: soon enough for a renewal, and three small reads cost nothing.
@@ -122,6 +125,33 @@ impl HopIdentity {
     /// For a router: shows our certificate, accepts a server certificate of the hop CA with the role processor.
     pub fn client(&self) -> Arc<rustls::ClientConfig> {
         Arc::clone(&self.current.load().client)
+    }
+
+    /// [`Self::server`] for one handshake; what its verifier finds goes to `judged`.
+    ///
+    /// # Errors
+    /// rustls', which [`Self::load`] excludes.
+    pub fn server_noting(
+        &self,
+        judged: &Arc<Judged>,
+    ) -> Result<rustls::ServerConfig, rustls::Error> {
+        self.current.load().server_noting(judged)
+    }
+
+    /// The same of [`Self::client`].
+    ///
+    /// # Errors
+    /// rustls', which [`Self::load`] excludes.
+    pub fn client_noting(
+        &self,
+        judged: &Arc<Judged>,
+    ) -> Result<rustls::ClientConfig, rustls::Error> {
+        self.current.load().client_noting(judged)
+    }
+
+    /// What evidence of a failed handshake says of this node.
+    pub fn own(&self) -> Own {
+        self.current.load().own.clone()
     }
 
     /// Whether a peer's chain (leaf first) would be accepted now, as one of `role`.

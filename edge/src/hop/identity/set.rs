@@ -13,9 +13,12 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
 use super::IdentityError;
 use super::files::{Files, ca_path, certificate_path, key_path};
+use super::judged::Judged;
 use super::role::{Role, has_role, node_name};
 use super::verify::{PeerVerifier, Trust};
+use crate::alert::evidence::{Chain, Own, Shown};
 use crate::hop::quic::ALPN;
+use crate::tls;
 use crate::tls::verify::cert::Side;
 
 /// See the module.
@@ -23,6 +26,10 @@ pub(super) struct Set {
     pub(super) server: Arc<ServerConfig>,
     pub(super) client: Arc<ClientConfig>,
     pub(super) trust: Arc<Trust>,
+    /// What evidence says of this node.
+    pub(super) own: Own,
+    key: Arc<SingleCertAndKey>,
+    provider: Arc<CryptoProvider>,
     /// Our certificate, then its issuers as they are in the file.
     pub(super) chain: Vec<CertificateDer<'static>>,
     /// The node's name as its certificate has it; empty if it has none.
@@ -64,18 +71,56 @@ impl Set {
             });
         }
         let name = node_name(leaf).unwrap_or_default();
+        let own = own(&provider, &ca, &chain);
         let key = certified(dir, chain.clone(), &files.key, &provider)?;
         let (trust, key) = (Arc::new(trust), Arc::new(SingleCertAndKey::from(key)));
-        let tls = |error: rustls::Error| IdentityError::Tls(error.to_string());
+        let failed = |error: rustls::Error| IdentityError::Tls(error.to_string());
         Ok(Self {
-            server: Arc::new(server(&provider, &trust, &key).map_err(tls)?),
-            client: Arc::new(client(&provider, &trust, &key).map_err(tls)?),
+            server: Arc::new(server(&provider, &trust, &key, None).map_err(failed)?),
+            client: Arc::new(client(&provider, &trust, &key, None).map_err(failed)?),
             trust,
+            own,
+            key,
+            provider,
             chain,
             name,
             not_after,
             digest: files.digest,
         })
+    }
+
+    /// [`Self::server`] for one handshake, whose verifier says what it finds.
+    pub(super) fn server_noting(
+        &self,
+        judged: &Arc<Judged>,
+    ) -> Result<ServerConfig, rustls::Error> {
+        let judged = Some(Arc::clone(judged));
+        server(&self.provider, &self.trust, &self.key, judged)
+    }
+
+    /// The same of [`Self::client`].
+    pub(super) fn client_noting(
+        &self,
+        judged: &Arc<Judged>,
+    ) -> Result<ClientConfig, rustls::Error> {
+        let judged = Some(Arc::clone(judged));
+        client(&self.provider, &self.trust, &self.key, judged)
+    }
+}
+
+fn own(
+    provider: &CryptoProvider,
+    ca: &[CertificateDer<'static>],
+    chain: &[CertificateDer<'static>],
+) -> Own {
+    Own {
+        alpn: vec![String::from_utf8_lossy(ALPN).into_owned()],
+        chain: Chain::new(chain.into()),
+        shown: Shown::Chain,
+        anchors: tls::own::subjects(ca),
+        verify: true,
+        client_auth: true,
+        ..tls::own::of_provider(provider, &[&rustls::version::TLS13])
     }
 }
 
@@ -118,10 +163,12 @@ fn server(
     provider: &Arc<CryptoProvider>,
     trust: &Arc<Trust>,
     key: &Arc<SingleCertAndKey>,
+    judged: Option<Arc<Judged>>,
 ) -> Result<ServerConfig, rustls::Error> {
     let verifier = PeerVerifier {
         trust: Arc::clone(trust),
         role: Role::Router,
+        judged,
     };
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -138,10 +185,12 @@ fn client(
     provider: &Arc<CryptoProvider>,
     trust: &Arc<Trust>,
     key: &Arc<SingleCertAndKey>,
+    judged: Option<Arc<Judged>>,
 ) -> Result<ClientConfig, rustls::Error> {
     let verifier = PeerVerifier {
         trust: Arc::clone(trust),
         role: Role::Processor,
+        judged,
     };
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?

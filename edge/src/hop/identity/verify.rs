@@ -14,6 +14,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use webpki::KeyUsage;
 
+use super::judged::Judged;
 use super::role::{Role, has_role};
 use crate::tls::verify::anchors::{Anchors, Ends};
 use crate::tls::verify::cert::Side;
@@ -92,6 +93,23 @@ impl Trust {
 pub(super) struct PeerVerifier {
     pub(super) trust: Arc<Trust>,
     pub(super) role: Role,
+    /// Where to note what it found.
+    pub(super) judged: Option<Arc<Judged>>,
+}
+
+impl PeerVerifier {
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        let found = self.trust.check(leaf, rest, self.role, now);
+        if let Some(judged) = &self.judged {
+            judged.note(leaf, rest, &found);
+        }
+        found.map_err(|fault| fault.for_rustls())
+    }
 }
 
 impl ClientCertVerifier for PeerVerifier {
@@ -106,10 +124,8 @@ impl ClientCertVerifier for PeerVerifier {
         rest: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.trust
-            .check(leaf, rest, self.role, now)
+        self.judge(leaf, rest, now)
             .map(|()| ClientCertVerified::assertion())
-            .map_err(|fault| fault.for_rustls())
     }
 
     fn verify_tls12_signature(
@@ -144,10 +160,8 @@ impl ServerCertVerifier for PeerVerifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.trust
-            .check(leaf, rest, self.role, now)
+        self.judge(leaf, rest, now)
             .map(|()| ServerCertVerified::assertion())
-            .map_err(|fault| fault.for_rustls())
     }
 
     fn verify_tls12_signature(

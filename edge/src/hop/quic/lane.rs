@@ -1,26 +1,28 @@
 //! The router's end of one connection to one processor.
 
 use std::cell::Cell;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
-use quinn::{Connection, ConnectionError, Endpoint, EndpointConfig, TokioRuntime};
+use quinn::Connection;
 use tokio::sync::Notify;
 
 use super::answer::AnswerBody;
 use super::ask::{Asked, Said};
 use super::at_hand::at_hand;
 use super::frames::{Frames, WHOLE};
+use super::greeting::Greeting;
 use super::pipe::Pipe;
 use super::reader::{ReadFailure, Reader};
-use super::{code, failure, framing, serve, settings};
-use crate::alert::{Cause, Hop, TlsFailure};
+use super::{code, failure, framing, serve};
+use crate::alert::Hop;
+use crate::alert::evidence::Side;
 use crate::body::Body;
+use crate::failures::Failures;
 use crate::fault::{Fault, FaultCode};
-use crate::hop::identity::{HopIdentity, Role};
+use crate::hop::identity::{HopIdentity, Judged, Role};
 use crate::hop::wire::{Answer, Refusal, Shape};
 use crate::hop::{Failure, Request, Response, TargetFacts, Tunnel, TunnelStream};
 use crate::limits::Limits;
@@ -78,46 +80,52 @@ pub struct LaneError(pub String);
 
 impl Lane {
     /// Connects from a socket of its own, so that the processor's kernel spreads lanes over its threads. Counts the
-    /// handshake, good or bad, at the internal hop.
+    /// handshake, good or bad, at the internal hop; a bad one is noted.
     ///
     /// # Errors
-    /// [`LaneError`]; the TLS cause is in the metrics and the log.
+    /// [`LaneError`]; the TLS cause is among the failures.
     pub async fn open(
         to: SocketAddr,
         identity: &HopIdentity,
         metrics: &Arc<Metrics>,
+        failures: &Failures,
     ) -> Result<Self, LaneError> {
-        Self::connect(to, &identity.client(), metrics).await
+        let judged = Arc::new(Judged::default());
+        let greeting = Greeting::new(to, judged, identity.own());
+        match identity.client_noting(&greeting.judged) {
+            Ok(tls) => Self::connect(greeting, &tls, metrics, failures).await,
+            Err(error) => {
+                let evidence = failure::of_setup(Side::Client, error);
+                Err(greeting.refused(evidence, failures))
+            }
+        }
     }
 
     /// [`Self::open`] with a given TLS configuration.
     pub(super) async fn connect(
-        to: SocketAddr,
+        mut greeting: Greeting,
         tls: &rustls::ClientConfig,
         metrics: &Arc<Metrics>,
+        failures: &Failures,
     ) -> Result<Self, LaneError> {
-        let begun = Instant::now();
-        match tokio::time::timeout(Limits::default().handshake, handshake(to, tls)).await {
+        let shake = greeting.handshake(tls);
+        let outcome = tokio::time::timeout(Limits::default().handshake, shake).await;
+        let evidence = match outcome {
             Ok(Ok(connection)) => {
-                metrics.handshake_ok(Hop::Internal, "TLSv1.3", false, true, begun.elapsed());
-                Ok(Self {
+                let took = greeting.begun.elapsed();
+                metrics.handshake_ok(Hop::Internal, "TLSv1.3", false, true, took);
+                return Ok(Self {
                     connection,
                     metrics: Arc::clone(metrics),
                     in_flight: Rc::default(),
                     unheard: Notify::new(),
                     _open: metrics.connection(Hop::Internal, "quic"),
-                })
+                });
             }
-            Ok(Err(failed)) => Err(refused(to, &failed, metrics)),
-            Err(_) => {
-                let failed = TlsFailure {
-                    cause: Cause::HandshakeTimeout,
-                    alert: None,
-                    detail: "not finished in time".to_owned(),
-                };
-                Err(refused(to, &failed, metrics))
-            }
-        }
+            Ok(Err(evidence)) => evidence,
+            Err(_) => failure::timed_out(Side::Client, greeting.own.clone()),
+        };
+        Err(greeting.refused(evidence, failures))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -303,36 +311,6 @@ impl Drop for Flight {
     fn drop(&mut self) {
         self.count.set(self.count.get() - 1);
     }
-}
-
-/// A connection on which streams may be opened: the processor allows them when it has accepted our certificate, which is
-/// later than the end of the handshake as TLS sees it.
-async fn handshake(to: SocketAddr, tls: &rustls::ClientConfig) -> Result<Connection, TlsFailure> {
-    let config = settings::client(tls).map_err(|e| failure::of_setup(e.to_string()))?;
-    let from: SocketAddr = match to {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let endpoint = settings::socket(from, false)
-        .and_then(|socket| {
-            let runtime = Arc::new(TokioRuntime);
-            Endpoint::new(EndpointConfig::default(), None, socket, runtime)
-        })
-        .map_err(|e| failure::of_setup(e.to_string()))?;
-    // The role in the certificate is what counts; the address stands in for the name that QUIC wants.
-    let connecting = endpoint
-        .connect_with(config, to, &to.ip().to_string())
-        .map_err(|e| failure::of_setup(e.to_string()))?;
-    let ours = |error: ConnectionError| failure::of_connection(&error, rustls::Side::Client);
-    let connection = connecting.await.map_err(ours)?;
-    connection.open_bi().await.map_err(ours)?;
-    Ok(connection)
-}
-
-fn refused(to: SocketAddr, failed: &TlsFailure, metrics: &Metrics) -> LaneError {
-    metrics.handshake_failed(Hop::Internal, failed.cause, failed.alert);
-    failure::report(to, rustls::Side::Client, failed);
-    LaneError(format!("{to}: {}", failed.detail))
 }
 
 fn not_taken(why: Refusal, applied: u64) -> NotTaken {

@@ -16,6 +16,7 @@ mod code;
 mod failure;
 mod frames;
 mod framing;
+mod greeting;
 pub mod lane;
 mod pipe;
 mod pump;

@@ -17,10 +17,12 @@ use tokio::task::spawn_local;
 
 use super::work::{self, Node};
 use super::{code, failure, settings};
-use crate::alert::{Cause, Hop, TlsFailure};
+use crate::alert::evidence::{Own, Side};
+use crate::alert::finding::Context;
+use crate::alert::{Evidence, Failure, Hop};
 use crate::drain::Drain;
 use crate::failures::Failures;
-use crate::hop::identity::{HopIdentity, Role};
+use crate::hop::identity::{HopIdentity, Judged, Role};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::processor::Processor;
@@ -57,9 +59,16 @@ pub struct Shared {
 /// Whether a chain is good.
 type Judge = Box<dyn Fn(&[CertificateDer<'_>]) -> bool>;
 
+/// A configuration whose verifier notes what it finds.
+type Noting = Box<dyn Fn(&Arc<Judged>) -> Result<rustls::ServerConfig, rustls::Error>>;
+
 /// Our certificate and whom we trust, as serving asks for it.
 pub(super) struct Trust {
     pub(super) server: Box<dyn Fn() -> Arc<rustls::ServerConfig>>,
+    /// The same for one handshake.
+    pub(super) noting: Noting,
+    /// What evidence says of us.
+    pub(super) own: Box<dyn Fn() -> Own>,
     pub(super) still_good: Judge,
     pub(super) generation: watch::Receiver<u64>,
 }
@@ -84,9 +93,12 @@ pub fn bind(address: SocketAddr, threads: usize) -> std::io::Result<Vec<UdpSocke
 
 /// Serves until the node has drained. Runs in a `LocalSet`.
 pub async fn run(socket: UdpSocket, shared: Shared, processor: Rc<Processor>) {
-    let (ours, theirs) = (Arc::clone(&shared.identity), Arc::clone(&shared.identity));
+    let identity = || Arc::clone(&shared.identity);
+    let (base, ours, described, theirs) = (identity(), identity(), identity(), identity());
     let trust = Trust {
-        server: Box::new(move || ours.server()),
+        server: Box::new(move || base.server()),
+        noting: Box::new(move |judged| ours.server_noting(judged)),
+        own: Box::new(move || described.own()),
         still_good: Box::new(move |chain| theirs.still_good(chain, Role::Router)),
         generation: shared.identity.generation(),
     };
@@ -96,6 +108,7 @@ pub async fn run(socket: UdpSocket, shared: Shared, processor: Rc<Processor>) {
         replaced: shared.replaced,
         metrics: shared.metrics,
         drain: shared.drain,
+        failures: shared.failures,
         processor,
         at_work: Rc::default(),
     };
@@ -123,7 +136,9 @@ pub(super) async fn run_with(socket: UdpSocket, node: Rc<Node>, trust: Rc<Trust>
                 }
                 Some(incoming) if greeting.get() < HANDSHAKES && !node.drain.is_draining() => {
                     let greeting = Counted::new(&greeting);
-                    spawn_local(greet(incoming, Rc::clone(&node), Rc::clone(&trust), greeting));
+                    let port = endpoint.local_addr().map_or(0, |address| address.port());
+                    let (node, trust) = (Rc::clone(&node), Rc::clone(&trust));
+                    spawn_local(greet((incoming, port), node, trust, greeting));
                 }
                 Some(incoming) => incoming.refuse(),
                 None => break,
@@ -147,16 +162,22 @@ fn endpoint(socket: UdpSocket, trust: &Trust) -> std::io::Result<Endpoint> {
 }
 
 /// The handshake, then the connection.
-async fn greet(incoming: Incoming, node: Rc<Node>, trust: Rc<Trust>, greeting: Counted) {
-    let peer = incoming.remote_address();
-    let begun = Instant::now();
-    let connecting = async {
-        incoming
-            .accept()?
-            .await
-            .inspect(|c| c.set_max_concurrent_bi_streams(settings::STREAMS))
+async fn greet(
+    (incoming, port): (Incoming, u16),
+    node: Rc<Node>,
+    trust: Rc<Trust>,
+    greeting: Counted,
+) {
+    let context = Context {
+        peer: Some(incoming.remote_address()),
+        local: incoming.local_ip().map(|ip| SocketAddr::new(ip, port)),
+        revision: node.snapshot.load().revision(),
+        ..Context::default()
     };
-    let failed = match tokio::time::timeout(Limits::default().handshake, connecting).await {
+    let begun = Instant::now();
+    let shake = shake_hands(incoming, &trust);
+    let outcome = tokio::time::timeout(Limits::default().handshake, shake).await;
+    let mut evidence = match outcome {
         Ok(Ok(connection)) => {
             drop(greeting);
             node.metrics
@@ -164,16 +185,23 @@ async fn greet(incoming: Incoming, node: Rc<Node>, trust: Rc<Trust>, greeting: C
             let _open = node.metrics.connection(Hop::Internal, "quic");
             return serve(connection, node, &trust).await;
         }
-        Ok(Err(error)) => failure::of_connection(&error, rustls::Side::Server),
-        Err(_) => TlsFailure {
-            cause: Cause::HandshakeTimeout,
-            alert: None,
-            detail: "not finished in time".to_owned(),
-        },
+        Ok(Err(evidence)) => evidence,
+        Err(_) => failure::timed_out(Side::Server, (trust.own)()),
     };
-    node.metrics
-        .handshake_failed(Hop::Internal, failed.cause, failed.alert);
-    failure::report(peer, rustls::Side::Server, &failed);
+    evidence.elapsed = begun.elapsed();
+    node.failures.note(context, Failure::of(*evidence));
+}
+
+async fn shake_hands(incoming: Incoming, trust: &Trust) -> Result<Connection, Box<Evidence>> {
+    let judged = Arc::new(Judged::default());
+    let setup = |error: String| failure::of_setup(Side::Server, error);
+    let tls = (trust.noting)(&judged).map_err(|e| setup(e.to_string()))?;
+    let config = settings::server(&tls).map_err(|e| setup(e.to_string()))?;
+    let connecting = incoming.accept_with(Arc::new(config));
+    let seen = |error| failure::of_connection(&error, Side::Server, &judged, (trust.own)());
+    let connection = connecting.map_err(seen)?.await.map_err(seen)?;
+    connection.set_max_concurrent_bi_streams(settings::STREAMS);
+    Ok(connection)
 }
 
 /// Serves a connection until it ends: by the router, by draining, or because its certificate is no longer good.

@@ -29,6 +29,7 @@ use super::writer::Writer;
 use super::{code, failure};
 use crate::body::{Body, BodyError};
 use crate::drain::Drain;
+use crate::failures::Failures;
 use crate::fault::{Fault, FaultCode};
 use crate::hop::wire::{self, Kind, Piece, Received, Refusal, Shape, WireError};
 use crate::hop::{Failure, Request, Response, Tunnel};
@@ -49,6 +50,7 @@ pub(super) struct Node {
     pub(super) replaced: Arc<Replaced>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) drain: Drain,
+    pub(super) failures: Arc<Failures>,
     pub(super) processor: Rc<Processor>,
     pub(super) at_work: Rc<Cell<usize>>,
 }

@@ -162,11 +162,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_says_nothing_is_counted() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let metrics = Metrics::new();
         let shared = Shared {
             members: watch::channel(Arc::from([])).1,
             identity: Arc::new(identity(&new_ca(), &[Role::Router])),
-            failures: Failures::new("n", Metrics::new()),
-            metrics: Metrics::new(),
+            failures: Failures::new("n", Arc::clone(&metrics)),
+            metrics,
         };
         let address = silent.local_addr().unwrap().to_string();
         assert!(open::<Lane>(&address, &shared).await.is_err());

@@ -43,7 +43,7 @@ impl Line for Lane {
         with: &Shared,
     ) -> impl Future<Output = Result<Self, LaneError>> + 'static {
         let with = with.clone();
-        async move { Self::open(to, &with.identity, &with.metrics).await }
+        async move { Self::open(to, &with.identity, &with.metrics, &with.failures).await }
     }
 
     fn generation(with: &Shared) -> watch::Receiver<u64> {

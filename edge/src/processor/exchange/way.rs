@@ -10,11 +10,13 @@ use crate::alert::finding::Context;
 use crate::alert::{Cause, Hop};
 use crate::fault::{Fault, FaultCode};
 use crate::hop::{Request, TargetTls};
+use crate::probe::background::{Address, Policy};
 use crate::processor::Processor;
-use crate::processor::dial::{self, Dialled, Handshake, context};
+use crate::processor::dial::{self, Dialled, Doubt, Handshake, context};
 use crate::processor::endpoint::Target;
 use crate::processor::host::{self, TlsName};
 use crate::processor::pool::{Facts, PoolKey, Shelf, TlsKey};
+use crate::processor::shared::Shared;
 
 /// See the module.
 pub(super) struct Way<'a> {
@@ -121,6 +123,30 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// Who looks into a handshake of ours that fails for no clear reason, if that is wanted.
+    fn doubt(&self, shared: &Shared, tls: &WayTls<'_>, sni: Option<&str>) -> Option<Doubt> {
+        let prober = Arc::clone(shared.prober.as_ref()?);
+        let node = &self.target.node;
+        let address = Address {
+            host: &node.host,
+            port: node.port,
+            verify_name: tls.name.verify,
+            sni,
+        };
+        let h2 = self.upstream.scheme().is_h2();
+        let policy = Policy::new(
+            self.upstream.key(),
+            address,
+            self.upstream.tls(),
+            tls.identity.as_ref(),
+            (tls.verify, h2),
+        );
+        Some(Doubt {
+            prober,
+            policy: Arc::new(policy),
+        })
+    }
+
     /// A new connection.
     pub(super) async fn dial(
         &self,
@@ -146,7 +172,7 @@ impl<'a> Way<'a> {
                 let config = shared
                     .tls
                     .config(self.upstream.tls(), tls.identity.as_ref(), tls.verify, h2)
-                    .map_err(|e| dial::refused(&shared.failures, context.clone(), e))?;
+                    .map_err(|e| dial::refused(&shared.failures, context.clone(), None, e))?;
                 Some(Handshake {
                     config,
                     name: TlsName {
@@ -154,6 +180,7 @@ impl<'a> Way<'a> {
                         sni,
                     },
                     context,
+                    doubt: self.doubt(shared, tls, sni),
                 })
             }
         };

@@ -1,5 +1,7 @@
 //! One revision end to end: a request is served by the router's view of it or a later one, or not at all.
 
+use control::sync::KEPT_FOR;
+
 use super::*;
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use crate::hop::identity::tests::{identity, new_ca};
 
 async fn refusal(server: &Server, tls: &rustls::ClientConfig) -> String {
     let metrics = Metrics::new();
-    assert!(Lane::connect(server.address, tls, &metrics).await.is_err());
+    assert!(open_lane(server.address, tls, &metrics).await.is_err());
     let of = |metrics: &Metrics| {
         metrics
             .encode()
@@ -118,7 +118,7 @@ async fn a_node_of_the_next_version_is_understood() {
             }
             let server = serve_with(&cluster, server);
             assert!(
-                Lane::connect(server.address, &client, &Metrics::new())
+                open_lane(server.address, &client, &Metrics::new())
                     .await
                     .is_ok()
             );
@@ -192,7 +192,11 @@ async fn a_router_knows_what_its_lane_was_shown() {
         let (cluster, ca) = (Cluster::start(true).await, new_ca());
         let ours = identity(&ca, &[Role::Router, Role::Processor]);
         let server = serve_with(&cluster, ours.server().as_ref().clone());
-        let lane = Lane::open(server.address, &ours, &Metrics::new()).await;
+        let lane = {
+            let metrics = Metrics::new();
+            let failures = Failures::new("n", metrics.clone());
+            Lane::open(server.address, &ours, &metrics, &failures).await
+        };
         let lane = lane.unwrap();
         assert!(lane.is_trusted(&ours) && lane.is_trusted(&identity(&ca, &[Role::Router])));
         assert!(!lane.is_trusted(&identity(&new_ca(), &[Role::Router])));

@@ -117,7 +117,7 @@ async fn a_processor_that_dies_cuts_answers_and_gives_back_what_can_be_sent_agai
         let mut bench = Bench::to(&target).await;
         let pki = Pki::new();
         let (address, kill) = serve_apart(&bench.cluster, pki.server());
-        let lane = Lane::connect(address, &pki.client(), &bench.metrics).await;
+        let lane = open_lane(address, &pki.client(), &bench.metrics).await;
         bench.lane = Rc::new(lane.unwrap());
         let mut answer = bench.ask("GET", Body::Empty).await.body;
         answer.frame().await.unwrap().unwrap();

@@ -49,7 +49,7 @@ async fn called(bench: &Bench, request: Request) -> String {
         Metrics::new(),
         Failures::new("n", Metrics::new()),
         &Limits::default(),
-        true,
+        (true, false),
         Handle::current(),
     );
     let local = Local::new(Processor::new(Arc::new(shared)));

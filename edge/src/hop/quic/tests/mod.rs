@@ -36,9 +36,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use self::pki::Pki;
-use super::lane::{Lane, NotTaken, Outcome};
+use super::greeting::Greeting;
+use super::lane::{Lane, LaneError, NotTaken, Outcome};
 use super::serve::{self, Trust};
 use super::work::Node;
+use crate::alert::evidence::Own;
 use crate::body::{Body, BodyError};
 use crate::drain::Drain;
 use crate::failures::Failures;
@@ -221,7 +223,7 @@ fn parts(
         metrics.clone(),
         Failures::new("n", metrics.clone()),
         &Limits::default(),
-        true,
+        (true, false),
         Handle::current(),
     );
     let node = Node {
@@ -230,13 +232,17 @@ fn parts(
         replaced,
         metrics: metrics.clone(),
         drain: drain.clone(),
+        failures: Failures::new("n", metrics.clone()),
         processor: Rc::new(Processor::new(Arc::new(shared))),
         at_work: Rc::default(),
     };
     let (tls, generation) = (Arc::new(tls), watch::Sender::new(0));
     let trusting = Rc::new(Cell::new(true));
+    let each = tls.clone();
     let trust = Trust {
         server: Box::new(move || tls.clone()),
+        noting: Box::new(move |_| Ok(each.as_ref().clone())),
+        own: Box::new(Own::default),
         still_good: Box::new({
             let trusting = trusting.clone();
             move |chain| trusting.get() && !chain.is_empty()
@@ -273,6 +279,17 @@ fn serve_apart(cluster: &Cluster, tls: rustls::ServerConfig) -> (SocketAddr, one
     (address, kill)
 }
 
+/// A lane with a given TLS configuration.
+async fn open_lane(
+    to: SocketAddr,
+    tls: &rustls::ClientConfig,
+    metrics: &Arc<Metrics>,
+) -> Result<Lane, LaneError> {
+    let greeting = Greeting::new(to, Arc::default(), Own::default());
+    let failures = Failures::new("n", metrics.clone());
+    Lane::connect(greeting, tls, metrics, &failures).await
+}
+
 /// Everything: route 1 leads to a target.
 struct Bench {
     cluster: Cluster,
@@ -292,7 +309,7 @@ impl Bench {
         let pki = Pki::new();
         let server = serve_with(&cluster, pki.server());
         let metrics = Metrics::new();
-        let lane = Lane::connect(server.address, &pki.client(), &metrics)
+        let lane = open_lane(server.address, &pki.client(), &metrics)
             .await
             .unwrap();
         Self {

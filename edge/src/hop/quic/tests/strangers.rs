@@ -152,7 +152,7 @@ async fn saying(bytes: Vec<u8>, pki: &Pki) -> (Endpoint, Lane) {
             let _ = send.finish();
         }
     });
-    let lane = Lane::connect(address, &pki.client(), &Metrics::new()).await;
+    let lane = open_lane(address, &pki.client(), &Metrics::new()).await;
     (endpoint, lane.unwrap())
 }
 
