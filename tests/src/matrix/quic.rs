@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Endpoint, ServerConfig};
+use quinn::{ClientConfig, Endpoint, ServerConfig, TransportConfig, VarInt};
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
@@ -79,13 +79,18 @@ impl FakeProcessor {
             .expect("a fitting key");
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
         let config = QuicServerConfig::try_from(config).expect("TLS 1.3");
-        let config = ServerConfig::with_crypto(Arc::new(config));
+        let mut config = ServerConfig::with_crypto(Arc::new(config));
+        // As a processor does it: no stream before the other side is known to be a router.
+        let mut transport = TransportConfig::default();
+        transport.max_concurrent_bidi_streams(VarInt::from_u32(0));
+        config.transport_config(Arc::new(transport));
         let endpoint = Endpoint::server(config, ([127, 0, 0, 1], 0).into()).expect("a free port");
         let taking = endpoint.clone();
         let accepting = tokio::spawn(async move {
             while let Some(incoming) = taking.accept().await {
                 tokio::spawn(async move {
                     if let Ok(connection) = incoming.await {
+                        connection.set_max_concurrent_bi_streams(VarInt::from_u32(100));
                         connection.closed().await;
                     }
                 });
