@@ -1,11 +1,13 @@
 //! Peers that are no TLS stack: clients that send exact bytes, and servers that answer a hello in ways of their own.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use super::relay::{connect, new_source};
 
 /// How long a fake waits for the other side.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -21,18 +23,18 @@ pub enum Leaves {
     Waiting,
 }
 
-/// Connects, sends, goes. Gives its port and what it was answered.
-pub async fn client(address: SocketAddr, bytes: &[u8], leaves: Leaves) -> (u16, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).await.expect("the node listens");
+/// Connects from an address of its own, sends, goes. Gives that address and what it was answered.
+pub async fn client(to: SocketAddr, bytes: &[u8], leaves: Leaves) -> (Ipv4Addr, Vec<u8>) {
+    let source = new_source();
+    let mut stream = connect(source, to).await;
     stream.set_nodelay(true).expect("a TCP socket");
-    let port = stream.local_addr().expect("connected").port();
     // The other side may have heard enough before the end.
     drop(stream.write_all(bytes).await);
     let mut answer = Vec::new();
     match leaves {
         Leaves::Resetting => {
             stream.set_zero_linger().expect("a TCP socket");
-            return (port, answer);
+            return (source, answer);
         }
         Leaves::Closing => drop(stream.shutdown().await),
         Leaves::Waiting => {}
@@ -41,7 +43,7 @@ pub async fn client(address: SocketAddr, bytes: &[u8], leaves: Leaves) -> (u16, 
     tokio::time::timeout(PATIENCE, to_the_end)
         .await
         .unwrap_or_else(|_| panic!("the node neither answers nor closes in {PATIENCE:?}"));
-    (port, answer)
+    (source, answer)
 }
 
 /// How a fake server behaves.

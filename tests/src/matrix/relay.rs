@@ -1,12 +1,28 @@
-//! A relay before Sallyport, one a case: its port towards Sallyport is the `peer` of the record, which says whose case a
+//! A relay before Sallyport, one a case: its address towards Sallyport is the `peer` of the record, which says whose case a
 //! record is; and it sees the alerts that pass in the clear, as a second witness. It passes on bytes, ends and resets.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// An address of the loopback network that no case of this process has had. A port alone would not do: the system gives the
+/// same one again, to another listener at once and to the same later.
+pub fn new_source() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    Ipv4Addr::new(127, 77, high, low)
+}
+
+/// Connects from this address.
+pub async fn connect(source: Ipv4Addr, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((source, 0).into()).expect("loopback");
+    socket.connect(to).await.expect("the node listens")
+}
 
 /// An alert in the clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +35,11 @@ pub struct Passed {
     pub number: u8,
 }
 
-#[derive(Default)]
-struct Seen {
-    ports: Vec<u16>,
-    alerts: Vec<Passed>,
-}
-
 /// See the module.
 pub struct Relay {
     port: u16,
-    seen: Arc<Mutex<Seen>>,
+    source: Ipv4Addr,
+    seen: Arc<Mutex<Vec<Passed>>>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -37,13 +48,12 @@ impl Relay {
     pub async fn to(address: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let source = new_source();
         let noted = Arc::clone(&seen);
         let accepting = tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(address).await.expect("the node listens");
-                let own = far.local_addr().expect("connected").port();
-                noted.lock().expect("no holder panics").ports.push(own);
+                let far = connect(source, address).await;
                 for stream in [&near, &far] {
                     stream.set_nodelay(true).expect("a TCP socket");
                 }
@@ -52,6 +62,7 @@ impl Relay {
         });
         Self {
             port,
+            source,
             seen,
             accepting,
         }
@@ -62,14 +73,14 @@ impl Relay {
         self.port
     }
 
-    /// Ports it had towards Sallyport, in order.
-    pub fn ports(&self) -> Vec<u16> {
-        self.seen.lock().expect("no holder panics").ports.clone()
+    /// Its address towards Sallyport.
+    pub const fn source(&self) -> Ipv4Addr {
+        self.source
     }
 
     /// Alerts that passed in the clear, in order.
     pub fn alerts(&self) -> Vec<Passed> {
-        self.seen.lock().expect("no holder panics").alerts.clone()
+        self.seen.lock().expect("no holder panics").clone()
     }
 }
 
@@ -80,7 +91,7 @@ impl Drop for Relay {
 }
 
 /// Passes on until both sides have ended or one is gone.
-async fn pass(mut near: TcpStream, mut far: TcpStream, seen: Arc<Mutex<Seen>>) {
+async fn pass(mut near: TcpStream, mut far: TcpStream, seen: Arc<Mutex<Vec<Passed>>>) {
     let (mut received, mut sent) = (Records::default(), Records::default());
     let (mut up, mut down) = ([0; 16 << 10], [0; 16 << 10]);
     let (mut near_open, mut far_open) = (true, true);
@@ -112,7 +123,7 @@ async fn forward(
     read: io::Result<&[u8]>,
     to: &mut TcpStream,
     (records, sent): (&mut Records, bool),
-    seen: &Mutex<Seen>,
+    seen: &Mutex<Vec<Passed>>,
 ) -> io::Result<bool> {
     let bytes = read?;
     if bytes.is_empty() {
@@ -125,7 +136,7 @@ async fn forward(
         level,
         number,
     });
-    seen.lock().expect("no holder panics").alerts.extend(alerts);
+    seen.lock().expect("no holder panics").extend(alerts);
     to.write_all(bytes).await?;
     Ok(true)
 }

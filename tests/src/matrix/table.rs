@@ -2,6 +2,7 @@
 //! differs.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,8 +23,8 @@ const WORDS: usize = 110;
 /// What says which records are a case's.
 #[derive(Clone, Debug)]
 pub enum Key {
-    /// Local ports of its connections to the node.
-    Ports(Vec<u16>),
+    /// The address that only its connections to the node come from.
+    Source(Ipv4Addr),
     /// Id of its route.
     Route(String),
     /// Its peer, whatever that is for the hop.
@@ -68,12 +69,10 @@ impl Row {
             return false;
         }
         match &self.key {
-            Key::Ports(ports) => {
+            Key::Source(source) => {
                 let peer = record["peer"].as_str().unwrap_or_default();
-                let port = peer
-                    .rsplit_once(':')
-                    .and_then(|(_, port)| port.parse().ok());
-                port.is_some_and(|port: u16| ports.contains(&port))
+                let peer = peer.parse::<SocketAddr>();
+                peer.is_ok_and(|peer| peer.ip() == *source)
             }
             Key::Route(id) => record["route"] == id.as_str(),
             Key::Peer(peer) => record["peer"] == peer.as_str(),
@@ -150,7 +149,23 @@ impl Row {
         if want.phase.is_some_and(|phase| phase != text("phase")) {
             wrong.push(format!("phase {}, wanted {:?}", text("phase"), want.phase));
         }
-        for field in ["time", "node", "role", "detail", "fix"] {
+        // Who spoke which part of TLS, and between the nodes either.
+        let role = match self.hop {
+            "northbound" => Some("server"),
+            "southbound" => Some("client"),
+            _ => None,
+        };
+        if role.is_some_and(|role| role != text("role")) {
+            wrong.push(format!("role {}, wanted {role:?}", text("role")));
+        }
+        let places: &[&str] = match self.hop {
+            "southbound" => &["route", "upstream", "target"],
+            _ => &[],
+        };
+        for field in ["time", "node", "role", "detail", "fix"]
+            .iter()
+            .chain(places)
+        {
             if text(field).is_empty() {
                 wrong.push(format!("no {field}"));
             }

@@ -37,6 +37,8 @@ pub enum Fault {
     WrongName,
     /// A common name and no subject alternative name.
     CommonNameOnly,
+    /// On the list of its issuer's revoked certificates ([`Zoo::revoked`]).
+    Revoked,
 }
 
 impl Fault {
@@ -55,6 +57,7 @@ impl Fault {
             Self::WrongPurpose => "wrong-purpose",
             Self::WrongName => "wrong-name",
             Self::CommonNameOnly => "cn-only",
+            Self::Revoked => "revoked",
         }
     }
 }
@@ -103,6 +106,8 @@ impl Zoo {
         };
         std::fs::write(zoo.trust(), &zoo.root.cert).expect("temp dir");
         std::fs::write(zoo.stranger(), &zoo.other.cert).expect("temp dir");
+        let revoked = zoo.between.revocation_list(&[REVOKED]);
+        std::fs::write(zoo.revoked(), revoked).expect("temp dir");
         zoo
     }
 
@@ -119,6 +124,11 @@ impl Zoo {
     /// The root of what is [`Fault::OtherCa`], as a file.
     pub fn stranger(&self) -> PathBuf {
         self.dir.path().join("stranger.pem")
+    }
+
+    /// The list of what the intermediate revoked, as a file.
+    pub fn revoked(&self) -> PathBuf {
+        self.dir.path().join("revoked.pem")
     }
 
     /// The root of what is good, PEM.
@@ -142,7 +152,7 @@ impl Zoo {
         self.write("server-rsa", Fault::Good, leaf.issue())
     }
 
-    /// `first` as the chain to send, beginning with the intermediate, and not with the leaf whose key it is.
+    /// A good server's certificate whose chain begins with the intermediate, and not with the leaf whose key it is.
     pub fn leaf_last(&self) -> Pair {
         let mut identity = self.issue(Fault::Good, true);
         let (leaf, rest) = identity.chain.split_at(identity.cert.len());
@@ -191,6 +201,7 @@ impl Zoo {
         let leaf = match fault {
             Fault::Expired => leaf.expired(),
             Fault::NotYetValid => leaf.future(),
+            Fault::Revoked => leaf.serial(REVOKED),
             _ => leaf,
         };
         let mut identity = leaf.issue();
@@ -232,6 +243,9 @@ impl Zoo {
         pair
     }
 }
+
+/// The serial number of what is [`Fault::Revoked`].
+const REVOKED: u64 = 0x0bad;
 
 /// All names of one label under [`DOMAIN`].
 const WILD: &str = "*.matrix.test";

@@ -50,7 +50,7 @@ fn knock(case: &str, bytes: &[u8], leaves: Leaves, expect: impl Into<Expect>) ->
 impl Knock {
     async fn run(self, node: Arc<Node>) -> Row {
         let address: SocketAddr = if self.plain { node.http } else { node.https };
-        let (port, answer) = client(address, &self.bytes, self.leaves).await;
+        let (source, answer) = client(address, &self.bytes, self.leaves).await;
         let said = match (hello::alert(&answer), answer.is_empty()) {
             (Some((level, number)), _) => format!("was sent alert {number}, level {level}"),
             (None, true) => "was sent nothing".to_owned(),
@@ -69,7 +69,7 @@ impl Knock {
             },
             hop: "northbound",
             expect: self.expect,
-            key: Key::Ports(vec![port]),
+            key: Key::Source(source),
             said,
             passed: hello::alert(&answer)
                 .map(|(level, number)| cluster_tests::matrix::relay::Passed {

@@ -111,7 +111,7 @@ pub(super) fn row(
         peer: format!("{peer} {}", version.number()),
         hop: "northbound",
         expect,
-        key: Key::Ports(relay.ports()),
+        key: Key::Source(relay.source()),
         said: said.words,
         passed: relay.alerts(),
         reply: said.status.map(|status| Reply {
@@ -267,7 +267,7 @@ fn server_fault(fault: Fault, stack: Stack, version: Version) -> Expect {
         _ => 48,
     };
     match fault {
-        Fault::Good | Fault::Disordered => Expect::Nothing(
+        Fault::Good | Fault::Disordered | Fault::Revoked => Expect::Nothing(
             Some(200),
             "all of them build the path in whatever order the chain is",
         ),
@@ -343,6 +343,7 @@ async fn matrix_northbound_our_certificates() {
             }
         }
     }
+    cases.extend(revoked(&stage).await);
     let rows = stage.run(cases).await;
     judge(
         "Northbound: our own certificates",
@@ -351,4 +352,30 @@ async fn matrix_northbound_our_certificates() {
         Besides::Nothing,
     )
     .await;
+}
+
+/// Our certificate is revoked, and the client asks the list of its issuer.
+async fn revoked(stage: &Stage) -> Vec<Case> {
+    stage.serve("revoked", Fault::Revoked, &json!({})).await;
+    let list = stage.peers.zoo.revoked().display().to_string();
+    let mut cases = Vec::new();
+    for version in Version::BOTH {
+        for (stack, more) in [
+            (
+                Stack::OpenSsl,
+                vec!["-crl_check".to_owned(), "-CRL".to_owned(), list.clone()],
+            ),
+            (Stack::Python, vec![format!("crl={list}")]),
+        ] {
+            let mut dial = stage.dial(stack, version, "revoked");
+            dial.more = more;
+            let expect = want("server_cert_revoked")
+                .owner("gateway")
+                .phase("server_cert")
+                .high()
+                .received(44);
+            cases.push(Case::new("our certificate revoked", dial, expect));
+        }
+    }
+    cases
 }

@@ -136,7 +136,7 @@ pub(super) async fn run(title: &str, cases: Vec<Case>, peers: Arc<Peers>) {
 fn target_fault(fault: Fault) -> Expect {
     let of = |cause| want(cause).owner("target").phase("server_cert");
     match fault {
-        Fault::Good => Expect::Nothing(Some(200), ""),
+        Fault::Good | Fault::Revoked => Expect::Nothing(Some(200), ""),
         Fault::Disordered => Expect::Nothing(
             Some(200),
             "we build the path in whatever order the chain is",
@@ -325,6 +325,26 @@ async fn matrix_southbound_our_certificates() {
             let expect = Expect::Nothing(Some(200), "");
             let case = Case::new("our certificate good", offer(), expect);
             cases.push(case.tls(shown(&zoo.client(Fault::Good))));
+        }
+    }
+    let list = zoo.revoked().display().to_string();
+    for version in Version::BOTH {
+        for (stack, more) in [
+            (
+                Stack::OpenSsl,
+                vec!["-crl_check".to_owned(), "-CRL".to_owned(), list.clone()],
+            ),
+            (Stack::Python, vec![format!("crl={list}")]),
+        ] {
+            let mut offer = Offer::new(stack, &[version], server.clone());
+            offer.clients = Some(zoo.trust());
+            offer.more = more;
+            let expect = want("client_cert_revoked")
+                .owner("gateway")
+                .high()
+                .received(44);
+            let case = Case::new("our certificate revoked", offer, expect);
+            cases.push(case.tls(shown(&zoo.client(Fault::Revoked))));
         }
     }
     let title = "Southbound: our own certificates";

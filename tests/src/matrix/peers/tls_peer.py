@@ -7,6 +7,7 @@ pairs. It answers `id listening PORT` for a server, `id ok STATUS-LINE` or `id f
 address  of a client: host:port          sni      name to send            check    name to verify (with sni only)
 trust    CA file                         cert     chain file              key      key file
 min, max 1.0 to 1.3                      alpn     protocols, by comma     ciphers  OpenSSL list for TLS 1.2
+crl      file of revoked certificates, which is then asked
 host     Host of the request             strict   the one name a server knows; another gets the alert `refusal`
 """
 
@@ -42,6 +43,9 @@ def context_for(side, ask):
         context.load_cert_chain(ask["cert"], ask["key"])
     if "trust" in ask:
         context.load_verify_locations(ask["trust"])
+    if "crl" in ask:
+        context.load_verify_locations(ask["crl"])
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
     return context
 
 
