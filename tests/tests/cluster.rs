@@ -37,6 +37,14 @@ mod cluster {
     mod etcd_live;
     mod exemption;
     mod layout;
+    mod matrix_control;
+    mod matrix_fake_clients;
+    mod matrix_fake_targets;
+    mod matrix_hellos;
+    mod matrix_internal;
+    mod matrix_northbound;
+    mod matrix_southbound;
+    mod matrix_southbound_hellos;
     mod membership;
     mod mtls_in;
     mod mtls_out;
