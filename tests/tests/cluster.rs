@@ -22,6 +22,7 @@ mod cluster {
     mod cluster_bodies;
     mod cluster_changes;
     mod cluster_cut;
+    mod cluster_failures;
     mod cluster_faults;
     mod cluster_members;
     mod cluster_same;
@@ -60,5 +61,6 @@ mod cluster {
     mod target_faults;
     mod target_tls_faults;
     mod telemetry;
+    mod tls_records;
     mod trusted_headers;
 }

@@ -38,10 +38,7 @@ pub(super) async fn failures(
     RawQuery(query): RawQuery,
 ) -> Result<Answer, Answer> {
     let query = query.unwrap_or_default();
-    let path = match query.as_str() {
-        "" => "/v1/tls/failures".to_owned(),
-        query => format!("/v1/tls/failures?{query}"),
-    };
+    let path = path(&query);
     let members = state.members.borrow().clone();
     let answers = gather::ask(&members, &path, PATIENCE).await;
     let mut view = View {
@@ -68,6 +65,18 @@ pub(super) async fn failures(
         .sort_by_key(|record| std::cmp::Reverse(time_of(record)));
     view.list.truncate(limit(&query));
     Ok(Answer::json(StatusCode::OK, &view))
+}
+
+/// What the nodes are asked. The caller's key stays here: between nodes nothing is encrypted, and they have no use for it.
+fn path(query: &str) -> String {
+    let asked = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "api_key");
+    let query = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(asked)
+        .finish();
+    match query.as_str() {
+        "" => "/v1/tls/failures".to_owned(),
+        query => format!("/v1/tls/failures?{query}"),
+    }
 }
 
 fn records(mut page: Value) -> Vec<Record> {
@@ -206,6 +215,17 @@ mod tests {
             "node": role, "hop": "internal", "role": role, "peer": peer, "evidence": {"local": local}, "time": time,
             "cause": cause, "confidence": "high", "alert": {"number": 48, "direction": direction},
         }))
+    }
+
+    #[test]
+    fn the_callers_key_is_not_passed_on() {
+        assert_eq!(path(""), "/v1/tls/failures");
+        assert_eq!(path("api_key=secret"), "/v1/tls/failures");
+        assert_eq!(path("api%5Fkey=secret&api_key=x"), "/v1/tls/failures");
+        let asked = path("hop=internal&api_key=secret&sni=a%26b&since=2030-01-01T00:00:00%2B01:00");
+        let expected =
+            "/v1/tls/failures?hop=internal&sni=a%26b&since=2030-01-01T00%3A00%3A00%2B01%3A00";
+        assert_eq!(asked, expected);
     }
 
     const ROUTER: &str = "10.0.0.1:4000";
