@@ -29,7 +29,9 @@ fi
 
 # command:package. The tests start etcd and nginx themselves, on ports of their own.
 tools=(protoc:protobuf-compiler cc:gcc etcd:etcd-server etcdctl:etcd-client nginx:nginx-light
-    openssl:openssl curl:curl python3:python3)
+    openssl:openssl curl:curl python3:python3
+    # TLS stacks of others, for the matrix of real peers, which leaves out what is missing.
+    gnutls-cli:gnutls-bin go:golang-go javac:default-jdk-headless)
 if [ -z "$skipped" ]; then
     # For the images, and to cut containers off from each other.
     tools+=(debootstrap:debootstrap strip:binutils iptables:iptables)

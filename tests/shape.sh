@@ -32,6 +32,9 @@ uses 'crate::(router|processor|hop|http1|node|cli|access_log|status)\b' edge/src
     rule 'probe is above tls and alert, and below the roles:'
 uses 'crate::probe\b' edge/src/tls edge/src/http1 edge/src/alert edge/src/handshake edge/src/router edge/src/hop |
     rule 'probe is for the processor, node and cli:'
+uses 'crate::(router|processor|hop|tls|http1|probe|node|cli|access_log|status|drain)\b' edge/src/capture |
+    rule 'capture is above handshake and alert only:'
+uses 'crate::capture\b' edge/src | { grep -vE '^edge/src/(capture|cli)/' || true; } | rule 'capture is for cli:'
 uses 'crate::(router|processor|hop|tls|http1|probe|node|cli|access_log|status|drain)\b' edge/src/alert |
     rule 'alert imports leaves only:'
 uses 'crate::(router|processor|hop|tls|http1|node|cli|access_log|status)\b' \

@@ -16,11 +16,13 @@
 //! whatever has not changed. A processor says when it takes a request: what was not taken may go to another one.
 //!
 //! Imports go one way: main and cli → node → {router, processor, hop} → probe → {tls, alert, http1} → {body, fault, metrics,
-//! limits}. `router` and `processor` never import each other: they meet at `hop`.
+//! limits}. `router` and `processor` never import each other: they meet at `hop`. [`capture`] stands on {alert, handshake} and
+//! serves `cli` only.
 
 pub mod access_log;
 pub mod alert;
 pub mod body;
+pub mod capture;
 pub mod cli;
 pub mod deadline;
 pub mod drain;

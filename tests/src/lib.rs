@@ -19,6 +19,7 @@ pub mod h2_target;
 pub mod hello;
 pub mod http1;
 pub mod load;
+pub mod matrix;
 pub mod metrics;
 pub mod nginx;
 pub mod node;

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevokedCertParams, SanType, SerialNumber,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -130,6 +131,27 @@ impl Authority {
             .issue()
     }
 
+    /// The list of the certificates that this authority revoked, by serial number; PEM.
+    pub fn revocation_list(&self, serials: &[u64]) -> String {
+        let now = OffsetDateTime::now_utc();
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: now - Duration::days(1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: now - Duration::days(1),
+            next_update: now + Duration::days(30),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.issuer).expect("signing");
+        list.pem().expect("PEM")
+    }
+
     /// A client's leaf.
     pub fn client(&self, common_name: &str) -> Identity {
         self.leaf(common_name)
@@ -230,6 +252,13 @@ impl Leaf<'_> {
     pub fn future(mut self) -> Self {
         self.params.not_before = OffsetDateTime::now_utc() + Duration::days(1);
         self.params.not_after = OffsetDateTime::now_utc() + Duration::days(30);
+        self
+    }
+
+    /// With this serial number.
+    #[must_use]
+    pub fn serial(mut self, number: u64) -> Self {
+        self.params.serial_number = Some(SerialNumber::from(number));
         self
     }
 

@@ -22,6 +22,7 @@ mod cluster {
     mod cluster_bodies;
     mod cluster_changes;
     mod cluster_cut;
+    mod cluster_failures;
     mod cluster_faults;
     mod cluster_members;
     mod cluster_same;
@@ -36,6 +37,14 @@ mod cluster {
     mod etcd_live;
     mod exemption;
     mod layout;
+    mod matrix_control;
+    mod matrix_fake_clients;
+    mod matrix_fake_targets;
+    mod matrix_hellos;
+    mod matrix_internal;
+    mod matrix_northbound;
+    mod matrix_southbound;
+    mod matrix_southbound_hellos;
     mod membership;
     mod mtls_in;
     mod mtls_out;
@@ -52,5 +61,6 @@ mod cluster {
     mod target_faults;
     mod target_tls_faults;
     mod telemetry;
+    mod tls_records;
     mod trusted_headers;
 }

@@ -64,6 +64,9 @@ impl Phase {
     }
 }
 
+/// The level of an alert that ends the connection (RFC 8446, 6).
+const FATAL: u8 = 2;
+
 /// An alert that was sent or received, in the clear or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenAlert {
@@ -298,17 +301,17 @@ impl Evidence {
         self
     }
 
-    /// The alert that ended it: the one we sent if we refused, else the last received.
+    /// The alert that ended it: the fatal one that we sent if we refused, else the one received; a warning if there was no other.
     pub fn decisive_alert(&self) -> Option<SeenAlert> {
         let wanted = match self.end {
             End::Refused(_) => Direction::Sent,
             _ => Direction::Received,
         };
+        // Nothing counts after a fatal alert, though GnuTLS sends a second one.
         let of = |direction| {
-            self.alerts
-                .iter()
-                .rev()
-                .find(move |a| a.direction == direction)
+            let mut all = self.alerts.iter().filter(move |a| a.direction == direction);
+            let fatal = all.clone().find(|a| a.level == FATAL);
+            fatal.or_else(|| all.next_back())
         };
         match self.end {
             End::Refused(_) => of(wanted).copied(),

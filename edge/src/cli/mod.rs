@@ -1,6 +1,7 @@
 //! The command line: one module a subcommand, each with its arguments and what it does with them. `serve` becomes a
 //! [`config::ServeConfig`] here and a node in `main`.
 
+pub mod capture;
 pub mod client;
 pub mod config;
 pub mod diagnose;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::asked::Asked;
 use super::outcome::{Clear, Ending, Outcome, StepResult};
 use super::report::Report;
-use super::session::{self, Variant};
+use super::session::{self, Session, Variant};
 use super::trial::{Family, GROUPS, Offered, OtherName, Schemes, Trial, VERSIONS};
 use super::{connect, hello, judge};
 use crate::alert::evidence::End;
@@ -326,25 +326,38 @@ impl Run<'_> {
         sessions.any(|session| session.request.is_some())
     }
 
+    /// A handshake in which a chain was presented for the name wanted; for a server that only old versions are spoken with,
+    /// what it answered to a hello made by hand.
+    fn shown(&self) -> Option<Session> {
+        let other = |trial| matches!(trial, Trial::Name(OtherName::None | OtherName::Bogus));
+        let wanted = self.steps.iter().filter(|step| !other(step.trial));
+        let mut sessions = wanted.filter_map(StepResult::session);
+        if let Some(session) = sessions.find(|session| !session.chain.is_empty()) {
+            return Some(session.clone());
+        }
+        let chain = self.steps.iter().find_map(|step| match &step.outcome {
+            Outcome::Hello(answer) if matches!(step.trial, Trial::Version(_)) => {
+                answer.transcript.certificates.clone()
+            }
+            _ => None,
+        })?;
+        Some(Session {
+            chain: chain.into_iter().map(Into::into).collect(),
+            ..Session::default()
+        })
+    }
+
     /// Adds what the chains are worth.
     fn judge(&mut self) {
         let now = OffsetDateTime::now_utc().unix_timestamp();
-        let shown = |step: &StepResult| step.session().is_some_and(|s| !s.chain.is_empty());
-        let Some(session) = self
-            .steps
-            .iter()
-            .find(|step| shown(step))
-            .and_then(StepResult::session)
-        else {
-            return;
-        };
+        let Some(session) = self.shown() else { return };
         let others: Vec<CertificateDer<'static>> = self
             .steps
             .iter()
             .filter_map(StepResult::session)
             .flat_map(|other| other.chain.iter().skip(1).cloned())
             .collect();
-        let Some(judgement) = judge::judge(self.asked, session, &others, now) else {
+        let Some(judgement) = judge::judge(self.asked, &session, &others, now) else {
             return;
         };
         let result = StepResult {

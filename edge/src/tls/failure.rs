@@ -5,7 +5,9 @@ use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved};
+use rustls::{
+    AlertDescription, CertificateError, Error, PeerIncompatible, PeerMisbehaved, ServerConnection,
+};
 use rustls_pki_types::CertificateDer;
 
 use super::attempt::Attempt;
@@ -154,6 +156,31 @@ pub(super) fn late(error: &io::Error, seen: &Seen, attempt: &Attempt) -> Option<
     Some(evidence)
 }
 
+/// A handshake that went well and is refused all the same, with a close_notify: rustls can send no other alert any more.
+pub(super) fn after_all(
+    session: &ServerConnection,
+    seen: &Seen,
+    attempt: &Attempt,
+    refusal: Refusal,
+) -> Box<Evidence> {
+    let mut evidence = passed(Side::Server, seen, attempt);
+    if let Some(chain) = session.peer_certificates() {
+        evidence.peer_chain = Chain::new(chain.into());
+    }
+    evidence.error = match &refusal {
+        Refusal::Certificate(fault) => format!("resumed session: {fault}"),
+        _ => "no client certificate".to_owned(),
+    };
+    evidence.end = End::Refused(refusal);
+    evidence.phase = Phase::ClientCert;
+    evidence.alerts.push(SeenAlert {
+        direction: Direction::Sent,
+        level: WARNING,
+        alert: Alert::CLOSE_NOTIFY,
+    });
+    evidence
+}
+
 /// Adds the alert that `error` stands for if it was encrypted and so not seen on the wire.
 fn note_hidden(evidence: &mut Evidence, error: &Error) {
     let (direction, alert) = match error {
@@ -175,6 +202,7 @@ fn note_hidden(evidence: &mut Evidence, error: &Error) {
 }
 
 /// AlertLevel (RFC 5246, 7.2).
+const WARNING: u8 = 1;
 const FATAL: u8 = 2;
 
 fn end_of_io(error: &io::Error) -> End {

@@ -19,13 +19,13 @@ use super::attempt::Attempt;
 use super::certificates::{Certificates, Nobody};
 use super::failure::{self, Ended};
 use super::hello::Hello;
-use super::tap::{Seen, Tap};
+use super::tap::Tap;
 use super::tickets::{self, Scoped, TicketKeys};
 use super::unacceptable::unacceptable;
 use super::verify::CertFault;
 use super::verify::client::{ClientVerifier, is_mandatory};
 use super::{Stream, linger, own, suites};
-use crate::alert::evidence::{Chain, End, Own, Phase, Refusal, SeenAlert, Shown, Side};
+use crate::alert::evidence::{Chain, Own, Refusal, SeenAlert, Shown, Side};
 use crate::alert::{Alert, Direction, Evidence, Hop};
 use crate::handshake::transcript;
 
@@ -135,24 +135,14 @@ impl ServerTls {
         ssl: &Arc<Ssl>,
         deadline: Instant,
     ) -> Result<(Stream, TlsFacts), Box<Evidence>> {
-        let policy = match self.policy(ssl) {
+        let policy = match self.admit(&hello, ssl) {
             Ok(policy) => policy,
-            Err(mut evidence) => {
+            Err((mut evidence, alert)) => {
                 evidence.hello = Some(hello.facts);
-                end_with(io, &mut evidence, Alert::INTERNAL_ERROR).await;
+                end_with(io, &mut evidence, alert).await;
                 return Err(evidence);
             }
         };
-        if let Some((refusal, alert, why)) = unacceptable(&hello.facts, ssl, policy.served) {
-            let evidence = Evidence::new(Hop::Northbound, Side::Server);
-            let mut evidence = Box::new(evidence.refused(refusal, None).because(why));
-            evidence.received = transcript::read(&hello.raw).messages;
-            evidence.bytes.0 = hello.raw.len() as u64;
-            evidence.own = own(&policy, ssl, None);
-            evidence.hello = Some(hello.facts);
-            end_with(io, &mut evidence, alert).await;
-            return Err(evidence);
-        }
         let config = self.for_handshake(&policy, ssl);
         let attempt = Attempt::new(None);
         let Hello { raw, facts } = hello;
@@ -168,7 +158,7 @@ impl ServerTls {
                 let client = match client_cert(session, &attempt, &policy, ssl) {
                     Ok(client) => client,
                     Err(refused) => {
-                        let mut evidence = after_all(session, &seen, &attempt, refused);
+                        let mut evidence = failure::after_all(session, &seen, &attempt, refused);
                         evidence.own = own(&policy, ssl, attempt.served.get());
                         evidence.hello = Some(facts);
                         session.send_close_notify();
@@ -201,6 +191,22 @@ impl ServerTls {
     pub fn own(&self, ssl: &Ssl) -> Own {
         self.policy(ssl)
             .map_or_else(|_| Own::default(), |policy| own(&policy, ssl, None))
+    }
+
+    /// The policy for a hello that does not rule itself out; else what to say, and the alert to say it with.
+    fn admit(&self, hello: &Hello, ssl: &Ssl) -> Result<Policy, (Box<Evidence>, Alert)> {
+        let policy = self
+            .policy(ssl)
+            .map_err(|evidence| (evidence, Alert::INTERNAL_ERROR))?;
+        let Some((refusal, alert, why)) = unacceptable(&hello.facts, ssl, policy.served) else {
+            return Ok(policy);
+        };
+        let evidence = Evidence::new(Hop::Northbound, Side::Server);
+        let mut evidence = Box::new(evidence.refused(refusal, None).because(why));
+        evidence.received = transcript::read(&hello.raw).messages;
+        evidence.bytes.0 = hello.raw.len() as u64;
+        evidence.own = own(&policy, ssl, None);
+        Err((evidence, alert))
     }
 
     fn policy(&self, ssl: &Ssl) -> Result<Policy, Box<Evidence>> {
@@ -302,31 +308,6 @@ async fn end_with(mut io: TcpStream, evidence: &mut Evidence, alert: Alert) {
         level: 2,
         alert,
     });
-}
-
-/// A handshake that went well and is refused all the same, with a close_notify: rustls can send no other alert any more.
-fn after_all(
-    session: &ServerConnection,
-    seen: &Seen,
-    attempt: &Attempt,
-    refusal: Refusal,
-) -> Box<Evidence> {
-    let mut evidence = failure::passed(Side::Server, seen, attempt);
-    if let Some(chain) = session.peer_certificates() {
-        evidence.peer_chain = Chain::new(chain.into());
-    }
-    evidence.error = match &refusal {
-        Refusal::Certificate(fault) => format!("resumed session: {fault}"),
-        _ => "no client certificate".to_owned(),
-    };
-    evidence.end = End::Refused(refusal);
-    evidence.phase = Phase::ClientCert;
-    evidence.alerts.push(SeenAlert {
-        direction: Direction::Sent,
-        level: 1,
-        alert: Alert::CLOSE_NOTIFY,
-    });
-    evidence
 }
 
 /// Who the client is. The handshake already stopped those whom it must; what would let one in unseen is refused here again.

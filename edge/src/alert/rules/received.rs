@@ -45,6 +45,7 @@ fn from_server(evidence: &Evidence, alert: Alert) -> Verdict {
         | Alert::CERTIFICATE_UNKNOWN
         | Alert::ACCESS_DENIED
         | Alert::UNKNOWN_CA
+        | Alert::DECODE_ERROR
         | Alert::CLOSE_NOTIFY
             if shown == Shown::Nothing =>
         {
@@ -60,7 +61,9 @@ fn from_server(evidence: &Evidence, alert: Alert) -> Verdict {
 /// It did not like our hello.
 const fn before_server_hello(alert: Alert, nameless: bool) -> Verdict {
     match alert {
-        Alert::HANDSHAKE_FAILURE | Alert::INTERNAL_ERROR if nameless => medium(Cause::SniMissing),
+        Alert::HANDSHAKE_FAILURE | Alert::INTERNAL_ERROR | Alert::ACCESS_DENIED if nameless => {
+            medium(Cause::SniMissing)
+        }
         Alert::HANDSHAKE_FAILURE => medium(Cause::NoSharedCipher),
         // OpenResty and with it APISIX say so where no certificate matches; rustls says access_denied.
         Alert::INTERNAL_ERROR | Alert::ACCESS_DENIED => medium(Cause::SniUnknown),
@@ -122,7 +125,8 @@ fn of_ours(evidence: &Evidence, alert: Alert) -> Verdict {
             Cause::ServerCertRevoked,
         )),
         Alert::DECRYPT_ERROR => medium(Cause::KeyCertMismatch),
-        Alert::ACCESS_DENIED => medium(rejected),
+        // Often no verdict on the certificate but on who it is; GnuTLS means the former, so a flaw explains it better.
+        Alert::ACCESS_DENIED if flaws.is_empty() => medium(rejected),
         _ => match flaws[..] {
             [] => low(rejected),
             [only] => high(only.cause(client)),

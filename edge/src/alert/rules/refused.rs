@@ -1,6 +1,8 @@
 //! What we refused ourselves: the cause is known, whatever alert we had to send. Only which authority is missing behind a
 //! chain without a trusted end is a matter of inference ([`super::gap`]).
 
+use control::certificate::chain;
+
 use super::gap::{Gap, of_peer};
 use super::{Verdict, certain, high, low, medium, whose};
 use crate::alert::evidence::{Evidence, Refusal, Side};
@@ -62,6 +64,12 @@ fn of_certificate(evidence: &Evidence, fault: &CertFault) -> Verdict {
     }
 }
 
+/// The peer's chain begins with another certificate than the one that all others stand above.
+fn leaf_is_not_first(evidence: &Evidence) -> bool {
+    let shape = chain::judge(evidence.peer_chain.facts());
+    shape.path.first().is_some_and(|first| *first != 0)
+}
+
 /// No path to an anchor: a certificate in between is missing, or the CA is not trusted.
 fn untrusted(evidence: &Evidence, client: bool) -> Verdict {
     let incomplete = whose(
@@ -74,6 +82,10 @@ fn untrusted(evidence: &Evidence, client: bool) -> Verdict {
         Cause::ClientCertUntrustedCa,
         Cause::ServerCertUntrustedCa,
     );
+    // A CA comes first and the leaf after it: it was judged as the leaf that it is not.
+    if !client && leaf_is_not_first(evidence) {
+        return certain(Cause::ServerCertChainDisordered);
+    }
     match of_peer(evidence) {
         Gap::SelfSignedLeaf => certain(whose(
             client,

@@ -285,6 +285,11 @@ fn an_untrusted_chain_is_told_from_an_incomplete_one() {
             certain(Cause::ServerCertUntrustedCa),
         ),
         (
+            "the leaf after its issuer",
+            with(chain(&[zoo.middle.der(), &good])),
+            certain(Cause::ServerCertChainDisordered),
+        ),
+        (
             "nothing",
             with(chain(&[])),
             low(Cause::ServerCertUntrustedCa),
@@ -335,6 +340,11 @@ fn a_targets_alert_is_read_by_what_we_showed() {
             medium(Cause::SniMissing),
         ),
         (
+            "49 to no name",
+            alerted(nameless(south()), 49),
+            medium(Cause::SniMissing),
+        ),
+        (
             "40 to the hello",
             alerted(south(), 40),
             medium(Cause::NoSharedCipher),
@@ -373,6 +383,26 @@ fn a_targets_alert_is_read_by_what_we_showed() {
             "42, asked, none shown",
             alerted(asked_for_nothing(south()), 42),
             high(Cause::ClientCertMissing),
+        ),
+        (
+            "50, asked, none shown (GnuTLS)",
+            alerted(asked_for_nothing(south()), 50),
+            high(Cause::ClientCertMissing),
+        ),
+        (
+            "49, ours is expired (GnuTLS)",
+            alerted(shows(south(), expired.clone()), 49),
+            high(Cause::ClientCertExpired),
+        ),
+        (
+            "49, ours is fine",
+            alerted(shows(south(), good()), 49),
+            medium(Cause::ClientCertRejectedByPeer),
+        ),
+        (
+            "45, and another after it, ours is expired",
+            alerted(alerted(shows(south(), expired.clone()), 45), 42),
+            certain(Cause::ClientCertExpired),
         ),
         (
             "45, ours is expired",

@@ -1,6 +1,7 @@
 //! What was seen of a failed handshake of the hop. QUIC carries TLS alerts as error codes (RFC 9001 section 4.8), with a
 //! reason in words that is not encrypted away from us; our own verifier's finding is at hand too.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +17,7 @@ const LINES_PER_SECOND: u64 = 10;
 const MOST_REASON: usize = 256;
 
 /// A handshake that could not begin.
-pub(super) fn of_setup(side: Side, error: impl ToString) -> Box<Evidence> {
+pub(super) fn of_setup(side: Side, error: &dyn fmt::Display) -> Box<Evidence> {
     let evidence = Evidence::new(Hop::Internal, side).refused(Refusal::Internal, None);
     Box::new(evidence.because(error.to_string()))
 }

@@ -42,13 +42,13 @@ impl Greeting {
         &mut self,
         tls: &rustls::ClientConfig,
     ) -> Result<Connection, Box<Evidence>> {
-        let endpoint = endpoint(self.to).map_err(|e| failure::of_setup(Side::Client, e))?;
+        let endpoint = endpoint(self.to).map_err(|e| failure::of_setup(Side::Client, &e))?;
         self.from = endpoint.local_addr().ok().map(|address| address.port());
-        let config = settings::client(tls).map_err(|e| failure::of_setup(Side::Client, e))?;
+        let config = settings::client(tls).map_err(|e| failure::of_setup(Side::Client, &e))?;
         // The role in the certificate is what counts; the address stands in for the name that QUIC wants.
         let connecting = endpoint
             .connect_with(config, self.to, &self.to.ip().to_string())
-            .map_err(|e| failure::of_setup(Side::Client, e))?;
+            .map_err(|e| failure::of_setup(Side::Client, &e))?;
         let seen = |error: ConnectionError| {
             failure::of_connection(&error, Side::Client, &self.judged, self.own.clone())
         };

@@ -95,7 +95,7 @@ impl Lane {
         match identity.client_noting(&greeting.judged) {
             Ok(tls) => Self::connect(greeting, &tls, metrics, failures).await,
             Err(error) => {
-                let evidence = failure::of_setup(Side::Client, error);
+                let evidence = failure::of_setup(Side::Client, &error);
                 Err(greeting.refused(evidence, failures))
             }
         }

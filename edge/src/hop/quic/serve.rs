@@ -194,9 +194,8 @@ async fn greet(
 
 async fn shake_hands(incoming: Incoming, trust: &Trust) -> Result<Connection, Box<Evidence>> {
     let judged = Arc::new(Judged::default());
-    let setup = |error: String| failure::of_setup(Side::Server, error);
-    let tls = (trust.noting)(&judged).map_err(|e| setup(e.to_string()))?;
-    let config = settings::server(&tls).map_err(|e| setup(e.to_string()))?;
+    let tls = (trust.noting)(&judged).map_err(|e| failure::of_setup(Side::Server, &e))?;
+    let config = settings::server(&tls).map_err(|e| failure::of_setup(Side::Server, &e))?;
     let connecting = incoming.accept_with(Arc::new(config));
     let seen = |error| failure::of_connection(&error, Side::Server, &judged, (trust.own)());
     let connection = connecting.map_err(seen)?.await.map_err(seen)?;

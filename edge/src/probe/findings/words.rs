@@ -59,7 +59,7 @@ pub(super) const fn server_owner(asked: &Asked) -> Owner {
 /// A setting of ours: the flag that was or was not given, or the field of the object.
 pub(super) fn setting(asked: &Asked, flag: &str, field: &str) -> String {
     match &asked.place {
-        Place::Flags => format!("{flag} (for an upstream: `{field}`)"),
+        Place::Flags => format!("{flag}, or `{field}` of an upstream"),
         Place::Upstream(id) => format!("`{field}` of {id}"),
         Place::Ssl(id) => format!("ssls/{id}"),
     }

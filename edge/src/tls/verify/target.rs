@@ -54,16 +54,7 @@ impl TargetVerifier {
             cert.not_after()
         } else {
             cert.check_reversed_dates(super::seconds(now.as_secs()))?;
-            self.check_path(anchors, leaf, rest, now)
-                .map_err(|fault| match fault {
-                    CertFault::UntrustedCa if cert.is_self_signed() => CertFault::SelfSigned,
-                    // A CA certificate is never a target's own unless pinned; nearly always it signed itself.
-                    CertFault::Malformed(_) if cert.ca() == Some(true) && cert.is_self_signed() => {
-                        CertFault::SelfSigned
-                    }
-                    CertFault::Malformed(_) if cert.ca() == Some(true) => CertFault::UntrustedCa,
-                    fault => fault,
-                })?
+            self.check_path(anchors, leaf, rest, now)?
         };
         cert.check_purpose(Side::Server)?;
         let parsed = EndEntityCert::try_from(leaf)?;

@@ -33,7 +33,8 @@ impl Search<'_> {
             until.set(path_until(path, self.anchors, self.depth, now)?);
             Ok(())
         };
-        EndEntityCert::try_from(leaf)?.verify_for_usage(
+        let parsed = EndEntityCert::try_from(leaf)?;
+        let found = parsed.verify_for_usage(
             self.algorithms,
             &self.anchors.trust,
             candidates,
@@ -41,8 +42,26 @@ impl Search<'_> {
             self.usage,
             None,
             Some(&accept),
-        )?;
-        Ok(until.get())
+        );
+        match found {
+            Ok(_) => Ok(until.get()),
+            Err(error) => Err(of_leaf(leaf, error.into())),
+        }
+    }
+}
+
+/// What webpki does not tell apart: a leaf that signed itself, and a CA's certificate, which it judges not at all.
+fn of_leaf(leaf: &CertificateDer<'_>, fault: CertFault) -> CertFault {
+    let Ok(cert) = Cert::parse(leaf) else {
+        return fault;
+    };
+    let ca = cert.ca() == Some(true);
+    match fault {
+        CertFault::UntrustedCa if cert.is_self_signed() => CertFault::SelfSigned,
+        // A CA's certificate is never a peer's own unless pinned; nearly always it signed itself.
+        CertFault::Malformed(_) if ca && cert.is_self_signed() => CertFault::SelfSigned,
+        CertFault::Malformed(_) if ca => CertFault::UntrustedCa,
+        fault => fault,
     }
 }
 
