@@ -78,12 +78,13 @@ impl Failures {
         }
         let record = Record::new(id, SystemTime::now(), context, failure);
         let told = lock(&self.told[hop as usize]).tell(same(&record), Instant::now());
-        match told {
-            // Of a copy: certificates that are read for the line do not stay with what is kept.
-            Some(suppressed) => line::write(&self.node, &record.clone(), suppressed),
+        // The line takes a copy: certificates that are read for it do not stay with what is kept.
+        let line = told.map(|suppressed| (record.clone(), suppressed));
+        lock(&self.ring).keep(record);
+        match line {
+            Some((record, suppressed)) => line::write(&self.node, &record, suppressed),
             None => self.metrics.failure_line_suppressed(),
         }
-        lock(&self.ring).keep(record);
         RecordId(id)
     }
 

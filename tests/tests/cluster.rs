@@ -14,6 +14,7 @@ mod cluster {
     mod admin_refusals;
     mod admin_secrets;
     mod balancing;
+    mod captures;
     mod certificates;
     mod cli;
     mod cluster_admin;

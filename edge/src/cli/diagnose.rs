@@ -14,6 +14,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 
+use super::capture;
 use super::client::{AdminArgs, Client};
 use super::status::table;
 use super::stop::{self, Stop};
@@ -29,15 +30,19 @@ const MOST_FILE: u64 = 1 << 20;
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     after_help = "Exit code: 0 nothing wrong, 1 warnings, 2 connections fail, 3 no TCP connection; with --upstream \
-                  and --ssl the worst of all nodes. Bad usage is 2 as well, with one \
+                  and --ssl the worst of all nodes; with --pcap 2 if handshakes in it failed, 3 if there are none. Bad usage is 2 as well, with one \
                   line on standard error and nothing on standard output.\n\
                   About 45 connections are made, at most two at a time. No request is sent over TLS; one HTTP request is sent in \
                   the clear, to see what the port does with it."
 )]
 pub struct DiagnoseArgs {
     /// The server.
-    #[arg(value_name = "HOST:PORT", value_parser = target, required_unless_present_any = ["upstream", "ssl"])]
+    #[arg(value_name = "HOST:PORT", value_parser = target, required_unless_present_any = ["upstream", "ssl", "pcap"])]
     target: Option<Target>,
+    /// Read a tcpdump capture instead (pcap or pcapng; - is standard input) and say which handshakes in it failed, and why.
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["target", "upstream", "ssl", "sni", "client_cert", "ca", "timeout"])]
+    pcap: Option<PathBuf>,
     /// Let every processor of the cluster probe the targets of an upstream, with its own settings.
     #[arg(long, value_name = "ID", conflicts_with_all = ["target", "ssl", "sni", "client_cert", "ca"])]
     upstream: Option<String>,
@@ -111,6 +116,9 @@ pub fn run(args: &DiagnoseArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn diagnose(args: &DiagnoseArgs) -> Result<ExitCode, Stop> {
+    if let Some(path) = &args.pcap {
+        return capture::run(path, args.json);
+    }
     let object = match (&args.upstream, &args.ssl) {
         (Some(id), _) => ("upstream", id.as_str()),
         (_, Some(id)) => ("ssl", id.as_str()),

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::asked::{Asked, DEFAULT_TIMEOUT, Place, Trust};
 use super::run::{Plan, probe};
-use crate::alert::{Confidence, Verdict};
+use crate::alert::{Cause, Confidence, Verdict};
 use crate::failures::{Failures, RecordId};
 
 /// Between two probes of one target: a fault that lasts is probed seldom enough for nobody to mind some thirty
@@ -152,8 +152,10 @@ impl Prober {
             let explained = explain(policy, platform);
             // Boxed: the state of a probe is large.
             let explained = tokio::time::timeout(WHOLE, Box::pin(explained)).await;
+            // A target that is gone by now says nothing of the handshake that there was.
             if let Ok(Some((found, note))) = explained
                 && found.confidence > verdict.confidence
+                && found.cause != Cause::TcpConnectFailed
             {
                 failures.revise(record, found, &note);
             }
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
     use crate::alert::evidence::{End, Side};
     use crate::alert::finding::Context;
-    use crate::alert::{Cause, Evidence, Failure, Hop};
+    use crate::alert::{Evidence, Failure, Hop};
     use crate::failures::Filter;
     use crate::metrics::Metrics;
 

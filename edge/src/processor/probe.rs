@@ -201,7 +201,13 @@ impl Probe {
         let config = self
             .shared
             .tls
-            .config(policy, identity.as_ref(), check.verify, false)
+            .config(
+                policy,
+                (&self.node.host, check.port.unwrap_or(self.node.port)),
+                identity.as_ref(),
+                check.verify,
+                false,
+            )
             .ok()?;
         let choice = if check.host.is_some() {
             &SniChoice::Host

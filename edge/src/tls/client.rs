@@ -93,6 +93,8 @@ impl Unproven {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct PolicyKey {
+    host: Arc<str>,
+    port: u16,
     policy: [u8; 32],
     identity: Option<[u8; 32]>,
     verify: bool,
@@ -146,8 +148,9 @@ impl ClientTls {
         }
     }
 
-    /// The configuration for an upstream's policy. `identity` is the resolved one; `verify` has the default applied; `h2`
-    /// offers HTTP/2 alone, else HTTP/1.1.
+    /// The configuration for an upstream's policy and one target (host and port as configured): targets that are asked by
+    /// one name must not be offered each other's sessions, which they cannot resume and some refuse. `identity` is the
+    /// resolved one; `verify` has the default applied; `h2` offers HTTP/2 alone, else HTTP/1.1.
     ///
     /// # Errors
     /// [`Refusal::Internal`] if rustls refuses the policy, which validation excludes;
@@ -155,11 +158,14 @@ impl ClientTls {
     pub fn config(
         &self,
         policy: &UpstreamTls,
+        (host, port): (&Arc<str>, u16),
         identity: Option<&Arc<Material>>,
         verify: bool,
         h2: bool,
     ) -> Result<Arc<TargetConfig>, Box<Evidence>> {
         let key = PolicyKey {
+            host: Arc::clone(host),
+            port,
             policy: policy.policy,
             identity: identity.map(|m| shown_chain(m)),
             verify,

@@ -149,7 +149,13 @@ impl Row {
         if want.phase.is_some_and(|phase| phase != text("phase")) {
             wrong.push(format!("phase {}, wanted {:?}", text("phase"), want.phase));
         }
-        // Who spoke which part of TLS, and between the nodes either.
+        self.judge_place(record, wrong);
+    }
+
+    /// Whose part of TLS was ours, and where it was.
+    fn judge_place(&self, record: &Value, wrong: &mut Vec<String>) {
+        let text = |field: &str| record[field].as_str().unwrap_or_default();
+        // Between nodes it is either.
         let role = match self.hop {
             "northbound" => Some("server"),
             "southbound" => Some("client"),

@@ -81,7 +81,8 @@ async fn a_node_that_cannot_be_asked_is_named() {
 async fn both_ends_of_a_handshake_between_nodes_are_one_certain_record() {
     let (_etcd, cluster) = Cluster::start(1, 1).await;
     let stranger = cluster.ground.launch("router", "r9").await;
-    let tls = HopPki::init().await.node("router", "r9").await;
+    let other = HopPki::init().await;
+    let tls = other.node("router", "r9").await;
     let stranger = stranger.flag("--hop-tls", &tls.display().to_string());
     let _stranger = stranger.start().await;
     let record = found(&cluster.control, "hop=internal", |record| {

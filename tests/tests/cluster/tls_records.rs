@@ -160,6 +160,14 @@ async fn what_is_on_the_wrong_port_is_told_so_and_recorded() {
         ((70, "sent"), &json!("test.com"))
     );
 
+    let behind = b"\x16\x03\x01\0\x05hello\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answer = say(node.http, behind).await;
+    assert_eq!(
+        answer,
+        [21, 3, 3, 0, 2, 2, 70],
+        "what follows is no request"
+    );
+
     let answer = say(
         node.http,
         b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n\r\n",

@@ -171,7 +171,13 @@ impl<'a> Way<'a> {
                 };
                 let config = shared
                     .tls
-                    .config(self.upstream.tls(), tls.identity.as_ref(), tls.verify, h2)
+                    .config(
+                        self.upstream.tls(),
+                        (&self.target.node.host, self.target.node.port),
+                        tls.identity.as_ref(),
+                        tls.verify,
+                        h2,
+                    )
                     .map_err(|e| dial::refused(&shared.failures, context.clone(), None, e))?;
                 Some(Handshake {
                     config,

@@ -52,6 +52,7 @@ struct Dial<'a> {
     verify: bool,
     name: &'a str,
     sni: Option<&'a str>,
+    port: u16,
 }
 
 type Dialled = (Result<(Stream, TargetSession), Failure>, Option<String>);
@@ -61,7 +62,13 @@ impl Dial<'_> {
         let (near, far) = pair().await;
         let config = self
             .tls
-            .config(self.policy, self.identity, self.verify, false)
+            .config(
+                self.policy,
+                (&Arc::from("target"), self.port),
+                self.identity,
+                self.verify,
+                false,
+            )
             .unwrap();
         let server = async {
             let mut stream = TlsAcceptor::from(Arc::clone(target))
@@ -104,6 +111,7 @@ async fn dial(
         verify,
         name,
         sni: Some(name),
+        port: 443,
     };
     dial.run(target).await.0.map(|(_, facts)| facts)
 }
@@ -278,6 +286,7 @@ async fn names_are_sent_and_verified_as_asked() {
         verify: true,
         name,
         sni,
+        port: 443,
     };
     for _ in 0..2 {
         let (client, sent) = with(&off, "a.test", None).run(&host).await;
@@ -334,6 +343,7 @@ async fn our_certificate_is_shown_and_its_refusal_understood() {
             verify: true,
             name: "a.test",
             sni: Some("a.test"),
+            port: 443,
         };
         let (client, _) = with(Some(&good)).run(&target).await;
         assert!(client.unwrap().1.client_cert);
@@ -356,7 +366,7 @@ async fn our_certificate_is_shown_and_its_refusal_understood() {
 }
 
 #[tokio::test]
-async fn sessions_stay_with_policy_identity_and_verification() {
+async fn sessions_stay_with_target_policy_identity_and_verification() {
     let ca = root("ca");
     let tls = ClientTls::new();
     let target = target(&ca.server("a.test"), None);
@@ -369,6 +379,7 @@ async fn sessions_stay_with_policy_identity_and_verification() {
         verify,
         name: "a.test",
         sni: Some("a.test"),
+        port: 443,
     };
     assert!(
         !with(&trusting, true)
@@ -388,6 +399,14 @@ async fn sessions_stay_with_policy_identity_and_verification() {
             .1
             .resumed
     );
+    let another = Dial {
+        port: 8443,
+        ..with(&trusting, true)
+    };
+    assert!(
+        !another.run(&target).await.0.unwrap().1.resumed,
+        "another target of the same name"
+    );
     assert!(!with(&strict, false).run(&target).await.0.unwrap().1.resumed);
     assert!(with(&strict, false).run(&target).await.0.unwrap().1.resumed);
     assert!(with(&strict, true).run(&target).await.0.is_err());
@@ -398,7 +417,13 @@ async fn answered(bytes: &[u8]) -> Failure {
     let (near, mut far) = pair().await;
     let tls = ClientTls::new();
     let config = tls
-        .config(&policy(1, &[root("ca").der]), None, true, false)
+        .config(
+            &policy(1, &[root("ca").der]),
+            (&Arc::from("target"), 443),
+            None,
+            true,
+            false,
+        )
         .unwrap();
     let peer = async {
         far.read_exact(&mut [0; 64]).await.unwrap();
@@ -454,7 +479,13 @@ async fn a_reset_is_told_from_a_close() {
     let (near, mut far) = pair().await;
     let tls = ClientTls::new();
     let config = tls
-        .config(&policy(1, &[root("ca").der]), None, true, false)
+        .config(
+            &policy(1, &[root("ca").der]),
+            (&Arc::from("target"), 443),
+            None,
+            true,
+            false,
+        )
         .unwrap();
     let peer = async {
         far.read_exact(&mut [0; 64]).await.unwrap();
@@ -477,7 +508,9 @@ async fn other_errors_are_no_late_failures() {
     let ca = root("ca");
     let tls = ClientTls::new();
     let list = policy(1, std::slice::from_ref(&ca.der));
-    let config = tls.config(&list, None, true, false).unwrap();
+    let config = tls
+        .config(&list, (&Arc::from("target"), 443), None, true, false)
+        .unwrap();
     let (near, far) = pair().await;
     let accept = TlsAcceptor::from(target(&ca.server("a.test"), None)).accept(far);
     let connect = tls.connect(near, config, "a.test", Some("a.test"), soon());
