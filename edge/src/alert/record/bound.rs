@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rustls_pki_types::CertificateDer;
 
 use super::Record;
-use crate::alert::evidence::{Chain, MOST_CERTIFICATES};
+use crate::alert::CertFault;
+use crate::alert::evidence::{Chain, End, MOST_CERTIFICATES, Refusal};
 use crate::handshake::transcript::{MOST_ALERTS, MOST_MESSAGES};
 use crate::handshake::{CertificateRequest, ClientHello};
 
@@ -89,6 +90,12 @@ impl Record {
             .iter()
             .map(|name| name.capacity() + 24)
             .sum();
+        let judged = match &evidence.end {
+            End::Refused(Refusal::Certificate(CertFault::WrongName(names))) => {
+                names.iter().map(|name| name.capacity() + 24).sum()
+            }
+            _ => 0,
+        };
         let context = [
             &self.context.sni,
             &self.context.target,
@@ -102,6 +109,7 @@ impl Record {
             + hello
             + names
             + anchors
+            + judged
             + texts
             + evidence.error.capacity()
             + (evidence.sent.capacity() + evidence.received.capacity())
