@@ -1,5 +1,10 @@
 //! Tables: evidence, and the cause that it must lead to.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a table of cases reads best in one piece"
+)]
+
 use std::sync::Arc;
 
 use rcgen::{
