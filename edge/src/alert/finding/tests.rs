@@ -554,6 +554,15 @@ fn a_target_without_its_intermediate() {
 }
 
 #[test]
+fn a_target_that_is_not_there() {
+    let (context, evidence) = south();
+    let tried = "203.0.113.5:443: Connection refused (os error 111); [2001:db8::5]:443: no answer";
+    let found = finding(&context, &evidence.because(tried), Cause::TcpConnectFailed);
+    let detail = format!("There is no connection to the target api.example.com:443 ({tried}).");
+    assert_eq!(found.detail, detail);
+}
+
+#[test]
 fn a_plaintext_target() {
     let (context, mut evidence) = south();
     evidence.foreign = Some(Foreign::HttpAnswer(Some(400)));
