@@ -93,7 +93,10 @@ impl Failures {
     pub fn revise(&self, id: RecordId, verdict: Verdict, note: &str) -> bool {
         let was = lock(&self.ring).revise(id.0, verdict, note);
         let Some(was) = was else { return false };
-        self.metrics.diagnosis_revised(was.cause, verdict.cause);
+        // A cause that was confirmed was not corrected.
+        if was.cause != verdict.cause {
+            self.metrics.diagnosis_revised(was.cause, verdict.cause);
+        }
         true
     }
 

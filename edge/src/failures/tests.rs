@@ -134,6 +134,21 @@ fn a_probe_revises_the_record_and_the_first_counter_stays() {
 }
 
 #[test]
+fn a_probe_that_confirms_the_cause_counts_no_correction() {
+    let (failures, metrics) = failures();
+    let cause = Cause::PeerClosedDuringHandshake;
+    let id = failures.note(Context::default(), failure(Hop::Southbound, cause));
+    assert!(failures.revise(id, verdict(cause), "it closes after any hello"));
+    let found = failures.query(&Filter::default());
+    assert_eq!(found.list[0].source.as_str(), "probe");
+    let page = metrics.encode();
+    assert!(
+        !page.contains("sallyport_tls_diagnosis_revised_total{"),
+        "{page}"
+    );
+}
+
+#[test]
 fn a_million_failures_leave_a_bounded_ring_and_a_bounded_table() {
     let (failures, metrics) = failures();
     let rare = failures.note(

@@ -15,7 +15,7 @@ use crate::handshake::Foreign;
 use crate::handshake::transcript;
 
 /// How long a server may take to greet unasked. Those that do greet at once; a TLS server waits for us.
-const GREETING: Duration = Duration::from_millis(300);
+pub(super) const GREETING: Duration = Duration::from_millis(300);
 /// Bytes of a greeting or a plaintext answer that are read.
 const MOST_READ: usize = 4096;
 /// Addresses of a name that are probed.

@@ -114,7 +114,7 @@ const fn is_untrusted(fault: Option<&CertFault>) -> bool {
     )
 }
 
-/// The path's fault at a time when the leaf is valid, so that dates do not hide it.
+/// The path's fault at a time when the leaf is valid, so that its dates do not hide it.
 fn fault(
     anchors: &Arc<Anchors>,
     chain: &[CertificateDer<'static>],
@@ -147,6 +147,9 @@ fn fault(
             let fault = search.run(leaf, rest, at).err();
             fault.filter(|fault| *fault != CertFault::WrongPurpose)
         }
+        // An issuer renewed under the same key is younger than a leaf that has expired, which is no fault of the issuer.
+        Err(CertFault::NotYetValid(from)) if from <= now => None,
+        Err(CertFault::Expired(until)) if until >= now => None,
         Err(fault) => Some(fault),
     }
 }
@@ -179,5 +182,60 @@ impl Judgement {
     pub fn leaf(&self) -> Option<&CertInfo> {
         let first = self.shape.path.first().copied().unwrap_or(0);
         self.infos.get(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use control::object::SniChoice;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+    const DAY: i64 = 86_400;
+
+    fn dated(names: &[&str], from: i64, until: i64) -> CertificateParams {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.not_before = OffsetDateTime::from_unix_timestamp(NOW + from * DAY).unwrap();
+        params.not_after = OffsetDateTime::from_unix_timestamp(NOW + until * DAY).unwrap();
+        params
+    }
+
+    /// The fault of a leaf and of the CA that issued it, each good in the days given, counted from now.
+    fn found(leaf: (i64, i64), ca: (i64, i64)) -> Option<CertFault> {
+        let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut params = dated(&[], ca.0, ca.1);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = params.self_signed(&ca_key).unwrap().der().clone();
+        let issuer = Issuer::new(params, ca_key);
+        let leaf = dated(&["a.test"], leaf.0, leaf.1);
+        let leaf = leaf.signed_by(&key, &issuer).unwrap().der().clone();
+        let asked = Asked::new("a.test", 443, &SniChoice::Host, Trust::given(&[root]));
+        fault(&asked.trust.anchors, &[leaf], &asked, NOW)
+    }
+
+    #[test]
+    fn dates_of_the_leaf_make_no_fault_of_its_issuer() {
+        // The CA was renewed under the same key after the leaf had expired.
+        assert_eq!(found((-400, -300), (-10, 100)), None);
+        assert_eq!(found((300, 400), (-10, 100)), None);
+        assert_eq!(found((-10, 10), (-100, 100)), None);
+    }
+
+    #[test]
+    fn an_issuer_that_is_not_valid_now_is_a_fault() {
+        let expired = found((-400, -300), (-500, -350));
+        assert!(
+            matches!(expired, Some(CertFault::Expired(_))),
+            "{expired:?}"
+        );
+        let early = found((-10, 10), (5, 100));
+        assert!(
+            matches!(early, Some(CertFault::NotYetValid(_))),
+            "{early:?}"
+        );
     }
 }

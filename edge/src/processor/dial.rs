@@ -205,6 +205,9 @@ pub(super) fn refused(
     fault.because(cause)
 }
 
+/// Addresses that a text about a missing connection names; more would hide what they have in common.
+const MOST_TRIES: usize = 4;
+
 /// Why there is no TCP connection.
 struct Unconnected {
     /// The address tried last, if the name led to one.
@@ -260,8 +263,9 @@ async fn tcp(
         .await
         .map_err(|_| late(None))?;
     let addresses = addresses.map_err(|e| failed(None, e.to_string()))?;
-    let mut refused: Option<(SocketAddr, io::Error)> = None;
+    let mut refused = None;
     let mut silent = None;
+    let mut tries = Vec::new();
     for (tried, address) in addresses.iter().enumerate() {
         // One silent address must not use up the time of those after it.
         let rest = deadline.saturating_duration_since(Instant::now());
@@ -272,12 +276,20 @@ async fn tcp(
                 set_options(&stream);
                 return Ok((stream, *address));
             }
-            Ok(Err(error)) => refused = Some((to, error)),
-            Err(_) => silent = Some(to),
+            Ok(Err(error)) => {
+                refused = Some(to);
+                tries.push(format!("{to}: {error}"));
+            }
+            Err(_) => {
+                silent = Some(to);
+                tries.push(format!("{to}: no answer"));
+            }
         }
     }
+    // A name may lead to addresses that nobody thinks of, as localhost does to ::1.
+    tries.truncate(MOST_TRIES);
     Err(match refused {
-        Some((to, error)) => failed(Some(to), format!("{to}: {error}")),
+        Some(to) => failed(Some(to), tries.join("; ")),
         None => late(silent),
     })
 }

@@ -72,9 +72,6 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener
 
 /// Accepts until draining begins, then takes what the kernel has already queued and stops.
 pub async fn run(router: Rc<Router>, listener: TcpListener, secure: bool) {
-    let Ok(local) = listener.local_addr() else {
-        return;
-    };
     let drain = router.shared.drain.clone();
     let draining = drain.draining();
     tokio::pin!(draining);
@@ -88,7 +85,7 @@ pub async fn run(router: Rc<Router>, listener: TcpListener, secure: bool) {
         tokio::select! {
             biased;
             accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => start(&router, tcp, (peer, local), secure, permit),
+                Ok((tcp, peer)) => start(&router, tcp, peer, secure, permit),
                 Err(error) => pause(&error).await,
             },
             _ = &mut draining => return,
@@ -99,13 +96,17 @@ pub async fn run(router: Rc<Router>, listener: TcpListener, secure: bool) {
 fn start(
     router: &Rc<Router>,
     tcp: TcpStream,
-    (peer, local): (SocketAddr, SocketAddr),
+    peer: SocketAddr,
     secure: bool,
     permit: OwnedSemaphorePermit,
 ) {
     let router = Rc::clone(router);
     tokio::task::spawn_local(async move {
         let _guards = (permit, router.shared.drain.guard());
+        // The listener's own address would often be 0.0.0.0, which nobody can be told to call.
+        let Ok(local) = tcp.local_addr() else {
+            return;
+        };
         // Failing to set it costs latency only.
         let _ = tcp.set_nodelay(true);
         connection::serve(router, tcp, peer, local, secure).await;

@@ -252,7 +252,7 @@ async fn several_faults_are_found_at_once() {
         "server_cert_expired",
         "server_cert_hostname_mismatch",
         "server_cert_wrong_purpose",
-        "server_cert_chain_incomplete",
+        "server_cert_untrusted_ca",
     ] {
         assert_eq!(found.finding(cause)["severity"], "failing");
     }

@@ -55,6 +55,18 @@ async fn say(to: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
+#[tokio::test]
+async fn the_address_in_a_record_is_the_one_the_client_called() {
+    let node = Launch::new().flag("--https", "0.0.0.0:0").start().await;
+    let port = node.https.port();
+    let called = SocketAddr::from(([127, 0, 0, 1], port));
+    say(called, b"GET / HTTP/1.1\r\n\r\n").await;
+    let record = record(&node, "plaintext_to_tls_port").await;
+    assert_eq!(record["evidence"]["local"], called.to_string());
+    let command = format!("curl -sv --max-time 5 http://{called}/");
+    assert_eq!(record["verify"], command);
+}
+
 async fn mtls_node() -> (Node, Target, Authority) {
     let node = Launch::new()
         .flag("--handshake-timeout", "1s")

@@ -38,6 +38,7 @@ pub(super) fn find(line: &Line<'_>, at: usize) -> Option<Numbered> {
     match line.word(at) {
         "error" if is_code(next) => packed(next).map(over(2)),
         "in" | "out" if line.has(at + 1, "tls alert") => curl_alert(line, at),
+        "tls" if line.has(at + 1, "alert") => curl_code_after(line, at, 2),
         "alert" => alert_number(line, at),
         "crypto" if next == "error" => quic(line.word(at + 2)).map(over(3)),
         "curl" if line.gap(at).contains('(') => curl_exit(next).map(over(2)),
@@ -208,13 +209,19 @@ const fn condition_of(condition: &'static Condition, source: Source) -> Code {
 /// `(IN), TLS alert, internal error (592)`: the number is the level and the alert, a byte each. curl before 7.40 printed
 /// the first byte only, which says nothing.
 fn curl_alert(line: &Line<'_>, at: usize) -> Option<Numbered> {
-    let last = at + 2 + MAX_ALERT_NAME_WORDS;
-    let place = (at + 3..=last).find(|at| line.gap(at - 1).contains('('))?;
-    let (subject, mut hint) = curl_code(number(line.word(place))?)?;
-    hint.direction = Some(match line.word(at) {
+    let mut found = curl_code_after(line, at, 3)?;
+    found.hint.direction = Some(match line.word(at) {
         "in" => Direction::Received,
         _ => Direction::Sent,
     });
+    Some(found)
+}
+
+/// `TLS alert, unknown (628)`, pasted without what stands before it, or the same with it. `lead` words come before the name.
+fn curl_code_after(line: &Line<'_>, at: usize, lead: usize) -> Option<Numbered> {
+    let first = at + lead;
+    let place = (first..first + MAX_ALERT_NAME_WORDS).find(|at| line.gap(at - 1).contains('('))?;
+    let (subject, mut hint) = curl_code(number(line.word(place))?)?;
     hint.side = Some(Side::Client);
     Some(Numbered {
         subject,

@@ -61,6 +61,15 @@ mod programs;
 mod stacks;
 
 #[test]
+fn curls_alert_is_read_without_what_stands_before_it() {
+    let said = explain("TLS alert, unknown (628)");
+    assert_eq!(said[0].name, "certificate_required");
+    let said = explain("TLS alert, internal error (592):");
+    assert_eq!(said[0].name, "internal_error");
+    assert!(explain("TLS alert, unknown (999999)").is_empty());
+}
+
+#[test]
 fn a_whole_run_of_curl_is_one_thing() {
     let said = explain(
         "* TLSv1.3 (OUT), TLS handshake, Client hello (1):\n\

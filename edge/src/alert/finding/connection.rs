@@ -163,12 +163,14 @@ pub(super) fn not_connected(scene: &Scene<'_>) -> Said {
             scene.upstream("nodes")
         ),
     };
+    // The error names the addresses that were tried.
+    let error = scene.error();
+    let peer = match &scene.context.target {
+        Some(target) if !error.is_empty() => format!("the target {}", words::name(target)),
+        _ => scene.peer(),
+    };
     Said {
-        detail: format!(
-            "There is no connection to {}{}.",
-            scene.peer(),
-            scene.error()
-        ),
+        detail: format!("There is no connection to {peer}{error}."),
         fix,
     }
 }

@@ -391,7 +391,7 @@ fn no_client_certificate() {
         The client 192.0.2.9:50001 sent no client certificate, and ssls/7 requires one issued by any of the 2 CAs of ssls/7 field client.ca: CN=Corp CA, CN=Partner CA.
         Fix: Give the client a certificate of such a CA with its intermediates and key (curl --cert and --key, nginx proxy_ssl_certificate, Java key store, Apigee ClientAuthEnabled with KeyStore and KeyAlias). A client that has one and sends none (Java, Go, browsers) found no CA of the list that issued it: complete its chain, or add the CA to ssls/7 field client.ca. Paths that need none: client.skip_mtls_uri_regex.
         Owner: client
-        Verify: openssl x509 -in client.crt -noout -subject -issuer -serial -dates -ext extendedKeyUsage
+        Verify: openssl s_client -connect 198.51.100.1:9443 -servername api.example.com -cert client.crt -key client.key </dev/null
         "#,
     );
 }
@@ -422,6 +422,14 @@ fn name_der(name: &str) -> Box<[u8]> {
     let ca = ca(name, 1, None);
     let (_, cert) = X509Certificate::from_der(ca.der()).unwrap();
     cert.subject().as_raw().into()
+}
+
+#[test]
+fn plain_http_is_sent_again_to_see_the_answer() {
+    let (context, evidence) = north();
+    let found = finding(&context, &evidence, Cause::PlaintextToTlsPort);
+    let command = "curl -sv --max-time 5 http://198.51.100.1:9443/";
+    assert_eq!(found.verify.as_deref(), Some(command));
 }
 
 #[test]
@@ -543,6 +551,15 @@ fn a_target_without_its_intermediate() {
         Verify: openssl s_client -connect api.example.com:443 -servername api.example.com -showcerts </dev/null
         "#,
     );
+}
+
+#[test]
+fn a_target_that_is_not_there() {
+    let (context, evidence) = south();
+    let tried = "203.0.113.5:443: Connection refused (os error 111); [2001:db8::5]:443: no answer";
+    let found = finding(&context, &evidence.because(tried), Cause::TcpConnectFailed);
+    let detail = format!("There is no connection to the target api.example.com:443 ({tried}).");
+    assert_eq!(found.detail, detail);
 }
 
 #[test]

@@ -19,6 +19,11 @@ pub(super) fn command(scene: &Scene<'_>, cause: Cause) -> Option<String> {
             let server = server(scene)?;
             Some(format!("curl -sv --max-time 5 http://{server}/"))
         }
+        // What the plain request gets there: the answer that names the mistake.
+        Cause::PlaintextToTlsPort if scene.serves() => {
+            let server = server(scene)?;
+            Some(format!("curl -sv --max-time 5 http://{server}/"))
+        }
         _ => by_certificate(scene, cause),
     }
 }
@@ -26,6 +31,11 @@ pub(super) fn command(scene: &Scene<'_>, cause: Cause) -> Option<String> {
 fn by_certificate(scene: &Scene<'_>, cause: Cause) -> Option<String> {
     let clients = belongs_to(cause) == Some(Party::Client);
     match (clients, scene.serves()) {
+        // What it is to do instead: with a certificate the handshake succeeds.
+        (true, true) if cause == Cause::ClientCertMissing => Some(format!(
+            "{} -cert client.crt -key client.key </dev/null",
+            connect(scene)?
+        )),
         // Its file is where the client is.
         (true, true) => Some(of_client_file(cause)),
         (true, false) if cause == Cause::ClientCertMissing => Some(format!(

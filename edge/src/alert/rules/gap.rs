@@ -40,7 +40,7 @@ pub fn of_peer(evidence: &Evidence) -> Gap {
 }
 
 /// Of `chain` (leaf first, any order above it) for a verifier that trusts the CAs named `anchors`.
-pub(super) fn of(chain: &[CertInfo], anchors: &[String]) -> Gap {
+pub fn of(chain: &[CertInfo], anchors: &[String]) -> Gap {
     let shape = chain::judge(chain);
     let Some(top) = shape.path.last().and_then(|index| chain.get(*index)) else {
         return Gap::Unknown;

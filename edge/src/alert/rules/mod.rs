@@ -12,7 +12,7 @@ use super::Cause;
 use super::evidence::{End, Evidence, Side};
 use crate::handshake::Foreign;
 
-pub use gap::{Gap, of_peer as gap_of_peer};
+pub use gap::{Gap, of as gap_of, of_peer as gap_of_peer};
 pub use own_chain::{Flaw, flaws, gap_of_ours};
 
 /// How sure a cause is.

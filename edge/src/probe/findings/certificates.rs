@@ -6,6 +6,7 @@ use super::super::judge::Judgement;
 use super::words::{self, date, failing, found, list, s_client, setting, show_leaf};
 use super::{Case, Found, Severity, Topic};
 use crate::alert::finding::Owner;
+use crate::alert::rules::{Gap, gap_of};
 use crate::alert::{Cause, CertFault, Confidence};
 
 const DAY: i64 = 86_400;
@@ -196,9 +197,12 @@ fn trust(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo) -> Option<Found> 
                 .verify(s_client(case.asked, "-showcerts")),
         );
     }
+    // The rule that a record of this failure follows, so that the two agree; other connections may have shown what is missing.
+    let gap = gap_of(&judged.infos, &case.asked.trust.subjects);
+    let incomplete = judged.completed || gap == Gap::Intermediate;
     Some(match shape.missing_issuer.as_deref() {
-        Some(missing) if incomplete(judged) => missing_issuer(case, judged, leaf, missing),
-        _ => distrusted(case, judged),
+        Some(missing) if incomplete => missing_issuer(case, judged, leaf, missing),
+        _ => distrusted(case, judged, gap),
     })
 }
 
@@ -206,10 +210,8 @@ fn trust(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo) -> Option<Found> 
 fn missing_issuer(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo, missing: &str) -> Found {
     let confidence = if judged.completed {
         Confidence::Certain
-    } else if leaf.issuer_url().is_some() {
-        Confidence::High
     } else {
-        Confidence::Medium
+        Confidence::High
     };
     let source = leaf.issuer_url().map_or_else(String::new, |url| {
         format!(" (its CA publishes it at {url})")
@@ -233,7 +235,7 @@ fn missing_issuer(case: &Case<'_>, judged: &Judgement, leaf: &CertInfo, missing:
 }
 
 /// The way leads to a CA that we do not trust.
-fn distrusted(case: &Case<'_>, judged: &Judgement) -> Found {
+fn distrusted(case: &Case<'_>, judged: &Judgement, gap: Gap) -> Found {
     let top = judged.shape.path.last();
     let top = top.and_then(|last| judged.infos.get(*last));
     let root = top.map_or("its issuer", |top| {
@@ -249,23 +251,26 @@ fn distrusted(case: &Case<'_>, judged: &Judgement) -> Found {
         ""
     };
     let field = setting(case.asked, "--ca FILE", "tls.ca_certs");
-    failing(Cause::ServerCertUntrustedCa, Confidence::High)
+    let (confidence, between) = match gap {
+        Gap::Unclear => (
+            Confidence::Medium,
+            format!(
+                " If {root} is an intermediate, install its certificate at the server, after the server's own."
+            ),
+        ),
+        _ => (Confidence::High, String::new()),
+    };
+    failing(Cause::ServerCertUntrustedCa, confidence)
         .detail(format!(
             "The server's chain leads to {root}, which is not among {}.{platform}",
             anchors(case)
         ))
         .fix(format!(
-            "If {root} is to be trusted, add its certificate: {field}. Otherwise install a certificate of a trusted CA at the \
-             server."
+            "If {root} is to be trusted, add its certificate: {field}.{between} Otherwise install a certificate of a trusted CA \
+             at the server."
         ))
         .owner(Owner::Gateway)
         .verify(s_client(case.asked, "-showcerts"))
-}
-
-/// Whether a certificate is likelier missing than distrusted: the way from the leaf ends before a root, and nothing above
-/// the leaf was sent, or what is missing is known from elsewhere.
-fn incomplete(judged: &Judgement) -> bool {
-    judged.completed || judged.shape.is_bare_leaf()
 }
 
 fn other_fault(case: &Case<'_>, judged: &Judgement, fault: &CertFault) -> Option<Found> {
@@ -323,7 +328,7 @@ fn order(case: &Case<'_>, judged: &Judgement) -> Vec<Found> {
         all.push(
             found(Topic::ChainHasMore, Severity::Info, Confidence::Certain)
                 .detail(format!("The server's chain also has {what}."))
-                .fix("Leave them out: they cost every handshake their size.")
+                .fix("Leave that out: it costs every handshake its size.")
                 .verify(verify),
         );
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use control::certificate::{CertInfo, CertNames, chain};
 use control::object::{Protocols, SniChoice};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls_pki_types::CertificateDer;
 use time::OffsetDateTime;
 
@@ -538,6 +538,33 @@ fn certificates_of_servers() {
         ],
     ]);
     assert_eq!(findings(&steps, &asked()), []);
+}
+
+#[test]
+fn a_missing_issuer_is_told_as_the_record_of_the_failure_tells_it() {
+    for (issuer, cause, confidence) in [
+        ("Other CA", "server_cert_untrusted_ca", Confidence::Medium),
+        (
+            "Corp Issuing CA",
+            "server_cert_chain_incomplete",
+            Confidence::High,
+        ),
+        ("Corp Root", "server_cert_untrusted_ca", Confidence::High),
+    ] {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, issuer);
+        let issuer = Issuer::new(params, KeyPair::generate().unwrap());
+        let mut leaf = CertificateParams::new([NAME.to_owned()]).unwrap();
+        leaf.not_after = OffsetDateTime::from_unix_timestamp(NOW + 100 * DAY).unwrap();
+        let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &issuer);
+        let judged = judged(
+            &[leaf.unwrap().der().clone()],
+            &asked(),
+            Some(CertFault::UntrustedCa),
+        );
+        let steps = with(&[&reached(), &[session(Trial::Baseline, good()), judged]]);
+        assert_first(&steps, &asked(), cause, confidence, "not among");
+    }
 }
 
 #[test]

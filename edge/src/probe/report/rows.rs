@@ -5,7 +5,7 @@ use std::time::Duration;
 use control::certificate::{CertInfo, Covered, name_of_der};
 use serde_json::{Value, json};
 
-use super::super::connect::protocol;
+use super::super::connect::{GREETING, protocol};
 use super::super::judge::{Judgement, OwnChain};
 use super::super::outcome::{Answer, Clear, Ending, Outcome, StepResult};
 use super::super::session::Session;
@@ -67,7 +67,7 @@ pub(super) fn of(step: &StepResult) -> Vec<Row> {
         Outcome::NotResolved(why) | Outcome::NotConnected(why) => {
             row("failed", why.clone(), Value::Null)
         }
-        Outcome::Connected(None) => row("ok", String::new(), Value::Null),
+        Outcome::Connected(None) => row("ok", format!("no greeting in {GREETING:?}"), Value::Null),
         Outcome::Connected(Some(greeting)) => row("not tls", protocol(greeting), Value::Null),
         Outcome::Hello(answer) => row(answered(answer), answer_text(answer), answer_json(answer)),
         Outcome::Session(session) => {
