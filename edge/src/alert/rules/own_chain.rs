@@ -96,6 +96,24 @@ fn is_for(chain: &Chain, name: &str) -> bool {
     names.is_some_and(|names| names.cover(name) == Covered::Yes)
 }
 
+/// The target listed the CAs that it takes, and none of them issued a certificate of ours (RFC 8446, 4.2.4; RFC 5246, 7.4.4).
+pub(super) fn is_of_no_listed_ca(evidence: &Evidence) -> bool {
+    let Some(request) = &evidence.request else {
+        return false;
+    };
+    let names = request.authorities.iter().map(|der| name_of_der(der));
+    let listed: Vec<String> = names.flatten().collect();
+    // A list that is not known whole excludes nothing.
+    !listed.is_empty()
+        && listed.len() == request.total_authorities
+        && evidence
+            .own
+            .chain
+            .facts()
+            .iter()
+            .all(|c| !listed.iter().any(|name| name == c.issuer()))
+}
+
 /// Where our chain ends, as the peer sees it: for a target, against the list of CAs that it sent.
 pub fn gap_of_ours(evidence: &Evidence) -> Gap {
     let authorities = evidence.request.iter().flat_map(|r| &r.authorities);

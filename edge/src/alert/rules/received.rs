@@ -125,6 +125,12 @@ fn of_ours(evidence: &Evidence, alert: Alert) -> Verdict {
             Cause::ServerCertRevoked,
         )),
         Alert::DECRYPT_ERROR => medium(Cause::KeyCertMismatch),
+        // Stacks that have one number for all faults of certificates.
+        Alert::BAD_CERTIFICATE | Alert::CERTIFICATE_UNKNOWN | Alert::ACCESS_DENIED
+            if flaws.is_empty() && own_chain::is_of_no_listed_ca(evidence) =>
+        {
+            high(Cause::ClientCertUntrustedCa)
+        }
         // Often no verdict on the certificate but on who it is; GnuTLS means the former, so a flaw explains it better.
         Alert::ACCESS_DENIED if flaws.is_empty() => medium(rejected),
         _ => match flaws[..] {

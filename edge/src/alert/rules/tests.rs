@@ -320,7 +320,30 @@ fn a_targets_alert_is_read_by_what_we_showed() {
         total_authorities: 1,
         schemes: Vec::new(),
     });
+    let mut listed_another = shows(south(), good());
+    listed_another.request = Some(CertificateRequest {
+        authorities: vec![subject_der(&zoo.other)],
+        total_authorities: 1,
+        schemes: Vec::new(),
+    });
+    let mut listed_more = listed_another.clone();
+    listed_more.request.as_mut().unwrap().total_authorities = 99;
     check(vec![
+        (
+            "46, the target takes other CAs",
+            alerted(listed_another.clone(), 46),
+            high(Cause::ClientCertUntrustedCa),
+        ),
+        (
+            "49, the target takes other CAs",
+            alerted(listed_another, 49),
+            high(Cause::ClientCertUntrustedCa),
+        ),
+        (
+            "46, the target takes CAs of which not all are known",
+            alerted(listed_more, 46),
+            low(Cause::ClientCertRejectedByPeer),
+        ),
         (
             "70",
             alerted(south(), 70),
