@@ -68,19 +68,25 @@ for case in mtls keep; do
     echo "$case $(median $case before) $(median $case after)"
 done | awk '{ printf "%-16s %10.0f (%.0f) %14.0f (%.0f) %18.3f (%.3f) %16s\n", $1, $2, $3, $4, $5, $4/$2, $5/$3, "0.98" }'
 
-# The flood: clients of mtls.test without a certificate, for thrice the time; good requests in the middle third.
+# Two floods for thrice the time each, good requests in the middle third: hellos for a name that nobody serves, and clients of
+# mtls.test without a certificate, who cost a signature.
 port=$((base + 20))
 failures() { curl -s "http://127.0.0.1:$((port + 2))/metrics" | awk '/^sallyport_tls_handshake_failures_total/{s += $2} END {printf "%.0f", s}'; }
 alone=$(load keep $port)
-count=$(failures) memory=$(resident "$after_pid")
-taskset -c 1 "$handshakes" "127.0.0.1:$port" mtls.test "$dir/ca.crt" none none $((seconds * 3)) 16 >"$dir/flood.out" &
-flood=$!
-started+=("$flood")
-sleep "$seconds"
-beside=$(load keep $port)
-wait "$flood" || fail "the flood: $(cat "$dir/flood.out")"
+flood() { # WHAT NAME HOW
+    local count memory beside pid
+    count=$(failures) memory=$(resident "$after_pid")
+    taskset -c 1 "$handshakes" "127.0.0.1:$port" "$2" "$dir/ca.crt" "$3" "$3" $((seconds * 3)) 16 >"$dir/flood.out" &
+    pid=$!
+    started+=("$pid")
+    sleep "$seconds"
+    beside=$(load keep $port)
+    wait "$pid" || fail "the flood: $(cat "$dir/flood.out")"
+    awk -v what="$1" -v n=$(($(failures) - count)) -v d=$((seconds * 3)) -v m="$memory" -v now="$(resident "$after_pid")" \
+        -v alone="$alone" -v beside="$beside" -v s="$seconds" -v lines="$(wc -l <"$dir/after.log")" 'BEGIN {
+        printf "flood of %s: %d failures, %.0f/s; memory %d MB before, %d MB after; %d log lines so far\n", what, n, n/d, m, now, lines
+        printf "    good keep-alive requests: %.0f/s alone, %.0f/s beside it\n", alone/s, beside/s }'
+}
 echo
-awk -v n=$(($(failures) - count)) -v d=$((seconds * 3)) -v m="$memory" -v now="$(resident "$after_pid")" \
-    -v alone="$alone" -v beside="$beside" -v s="$seconds" -v lines="$(wc -l <"$dir/after.log")" 'BEGIN {
-    printf "flood: %d failures, %.0f/s; memory %d MB before, %d MB after; %d log lines in all\n", n, n/d, m, now, lines
-    printf "good keep-alive requests: %.0f/s alone, %.0f/s beside the flood\n", alone/s, beside/s }'
+flood "unknown names" nobody.test hello
+flood "missing certificates" mtls.test none

@@ -11,11 +11,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use control::rejection::Rejection;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::alert::record::View;
 use crate::drain::Drain;
-use crate::failures::{Failures, Filter};
+use crate::failures::{Failures, Filter, Found};
 use crate::metrics::Metrics;
+
+/// Bytes of a list of failures at most, its newest records: peers decide how much there is to say of each, and `control` reads
+/// no more than 8 MiB of a node's page. 6 MiB.
+const MOST_PAGE: usize = 6 << 20;
+/// Lists of failures put together at a time; whoever asks meanwhile waits. Anybody may ask here, and each takes some tenths of
+/// a second of a processor and tens of megabytes.
+const RENDERINGS: usize = 1;
+
+static RENDERING: Semaphore = Semaphore::const_new(RENDERINGS);
 
 /// What never changes while a node runs.
 #[derive(Clone, Debug)]
@@ -81,12 +91,6 @@ struct Readiness {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct FailurePage<'a> {
-    total: usize,
-    list: Vec<View<'a>>,
 }
 
 #[derive(Serialize)]
@@ -164,18 +168,14 @@ async fn tls_failures(State(facts): State<Arc<Facts>>, RawQuery(query): RawQuery
         }
     };
     let failures = Arc::clone(&facts.failures);
+    // Not given back by one who goes away before the work for him is done.
+    let Ok(turn) = RENDERING.acquire().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     // Certificates are read and texts made now, for up to a thousand records.
     let page = tokio::task::spawn_blocking(move || {
-        let found = failures.query(&filter);
-        let list = found
-            .list
-            .iter()
-            .map(|record| View::of(record, failures.node()))
-            .collect();
-        serde_json::to_vec(&FailurePage {
-            total: found.total,
-            list,
-        })
+        let _turn = turn;
+        failure_page(&failures.query(&filter), failures.node())
     });
     match page.await {
         Ok(Ok(bytes)) => (
@@ -186,6 +186,24 @@ async fn tls_failures(State(facts): State<Arc<Facts>>, RawQuery(query): RawQuery
             .into_response(),
         _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// `{"total":N,"list":[…]}` with as many of the records as fit into [`MOST_PAGE`].
+fn failure_page(found: &Found, node: &str) -> serde_json::Result<Vec<u8>> {
+    let mut page = format!("{{\"total\":{},\"list\":[", found.total).into_bytes();
+    for (number, record) in found.list.iter().enumerate() {
+        let before = page.len();
+        if number > 0 {
+            page.push(b',');
+        }
+        serde_json::to_writer(&mut page, &View::of(record, node))?;
+        if page.len() > MOST_PAGE {
+            page.truncate(before);
+            break;
+        }
+    }
+    page.extend_from_slice(b"]}");
+    Ok(page)
 }
 
 /// Why traffic should not come here.
@@ -320,6 +338,32 @@ mod tests {
         let (code, kind, body) = page("?limit=many").await;
         assert_eq!((code, kind.as_str()), (400, "application/json"));
         assert!(body.contains("limit: must be a number"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_list_of_failures_is_bounded_in_bytes() {
+        let node = serve().await;
+        let name = "x".repeat(250);
+        let names: Vec<Box<[u8]>> = vec![[b'\x07'; 255].into(); 16];
+        for _ in 0..1000 {
+            let mut evidence = Evidence::new(Hop::Northbound, Side::Server);
+            evidence.hello = Some(crate::handshake::ClientHello {
+                cipher_suites: (0..64).map(|n| 0xff00 + n).collect(),
+                alpn: names.clone(),
+                sni: Some(name.as_str().into()),
+                ..Default::default()
+            });
+            node.failures
+                .note(Context::default(), Failure::of(evidence));
+        }
+        let (code, _, body) = fetch(format!("{}/v1/tls/failures?limit=1000", node.base)).await;
+        assert_eq!(code, 200);
+        assert!(body.len() <= MOST_PAGE + 2, "{} bytes", body.len());
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let list = body["list"].as_array().unwrap();
+        assert_eq!(body["total"], 1000);
+        assert!(list.len() > 100 && list.len() < 1000, "{}", list.len());
+        assert_eq!(list[0]["id"], 1000, "the newest are there");
     }
 
     #[tokio::test]

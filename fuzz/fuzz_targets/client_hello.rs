@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use edge::tls::facts::ClientHello;
+use edge::handshake::ClientHello;
 use edge::tls::hello::read_bytes;
 use libfuzzer_sys::fuzz_target;
 

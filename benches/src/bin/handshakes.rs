@@ -4,7 +4,8 @@
 //!
 //!     handshakes ADDRESS NAME CA.crt CLIENT.crt CLIENT.key SECONDS CONNECTIONS
 //!
-//! With `none` for CLIENT.crt and CLIENT.key it shows no certificate, and being refused is what it counts.
+//! With `none` for CLIENT.crt and CLIENT.key it shows no certificate, and being refused is what it counts. With `hello` it
+//! sends nothing but the same hello each time, for a NAME that nobody serves, which costs it less than it costs the server.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,6 +28,8 @@ struct Load {
     until: Instant,
     /// The server is to refuse.
     to_fail: bool,
+    /// All that is sent.
+    hello: Option<Vec<u8>>,
 }
 
 fn main() -> Result<()> {
@@ -34,12 +37,15 @@ fn main() -> Result<()> {
     let [address, name, ca, cert, key, seconds, connections] = &arguments[..] else {
         bail!("usage: handshakes ADDRESS NAME CA.crt CLIENT.crt CLIENT.key SECONDS CONNECTIONS");
     };
+    let config = config(ca, cert, key)?;
+    let hello = (cert == "hello").then(|| first_flight(&config, name));
     let load = Arc::new(Load {
+        hello: hello.transpose()?,
         address: address.parse().context("ADDRESS")?,
         name: ServerName::try_from(name.clone()).context("NAME")?,
         request: format!("GET / HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n")
             .into_bytes(),
-        config: config(ca, cert, key)?,
+        config,
         to_fail: cert == "none",
         until: Instant::now() + Duration::from_secs(seconds.parse().context("SECONDS")?),
     });
@@ -75,7 +81,7 @@ fn config(ca: &str, cert: &str, key: &str) -> Result<Arc<ClientConfig>> {
     let builder = ClientConfig::builder_with_provider(provider.into())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots);
-    let mut config = if cert == "none" {
+    let mut config = if matches!(cert, "none" | "hello") {
         builder.with_no_client_auth()
     } else {
         let chain = CertificateDer::pem_file_iter(cert)
@@ -107,7 +113,16 @@ impl Load {
     }
 
     fn once(&self) -> Result<()> {
-        let tcp = TcpStream::connect(self.address)?;
+        let mut tcp = TcpStream::connect(self.address)?;
+        if let Some(hello) = &self.hello {
+            tcp.write_all(hello)?;
+            let mut alert = [0; 7];
+            tcp.read_exact(&mut alert)?;
+            return match alert {
+                [21, 3, 3, 0, 2, 2, _] => Ok(()),
+                other => bail!("answered {other:?}"),
+            };
+        }
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(Duration::from_secs(5)))?;
         let tls = ClientConnection::new(self.config.clone(), self.name.clone())?;
@@ -123,6 +138,15 @@ impl Load {
         }
         Ok(())
     }
+}
+
+/// A ClientHello for `name`.
+fn first_flight(config: &Arc<ClientConfig>, name: &str) -> Result<Vec<u8>> {
+    let name = ServerName::try_from(name.to_owned()).context("NAME")?;
+    let mut tls = ClientConnection::new(config.clone(), name)?;
+    let mut bytes = Vec::new();
+    tls.write_tls(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The server ended the handshake with an alert.

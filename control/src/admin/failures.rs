@@ -1,6 +1,7 @@
 //! `GET /v1/tls/failures`: the failed handshakes of all nodes, newest first, filtered as each node filters its own. Both ends
 //! of the hop between nodes are ours: their two records of one handshake become one, told by the end that knows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,14 @@ pub(super) async fn failures(
     let path = path(&query);
     let members = state.members.borrow().clone();
     let answers = gather::ask(&members, &path, PATIENCE).await;
+    // Thousands of records of many nodes are not for the runtime's one thread, which brings the configuration too.
+    tokio::task::spawn_blocking(move || merged(answers, limit(&query)))
+        .await
+        .map_err(|e| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?
+}
+
+/// The answers of the nodes as one, of at most `limit` records.
+fn merged(answers: Vec<(String, Said)>, limit: usize) -> Result<Answer, Answer> {
     let mut view = View {
         total: 0,
         list: Vec::new(),
@@ -62,8 +71,8 @@ pub(super) async fn failures(
     let joined = join(&mut view.list);
     view.total = view.total.saturating_sub(joined);
     view.list
-        .sort_by_key(|record| std::cmp::Reverse(time_of(record)));
-    view.list.truncate(limit(&query));
+        .sort_by_cached_key(|record| std::cmp::Reverse(time_of(record)));
+    view.list.truncate(limit);
     Ok(Answer::json(StatusCode::OK, &view))
 }
 
@@ -102,23 +111,15 @@ fn limit(query: &str) -> usize {
 
 /// Makes one record of the two of one handshake between nodes; how many went.
 fn join(list: &mut Vec<Record>) -> u64 {
-    let ends = |role| {
-        let is = move |record: &Record| {
-            text(record, "hop") == "internal" && text(record, "role") == role
-        };
-        let found = list
-            .iter()
-            .enumerate()
-            .filter(move |(_, record)| is(record));
-        found.map(|(at, _)| at).collect::<Vec<_>>()
-    };
-    let (routers, mut processors) = (ends("client"), ends("server"));
+    let mut processors = processors(list);
     let mut gone = Vec::new();
-    for router in routers {
-        let Some(other) = nearest(list, router, &processors) else {
+    for router in 0..list.len() {
+        if !is_end(&list[router], "client") {
+            continue;
+        }
+        let Some(other) = take_nearest(&list[router], &mut processors) else {
             continue;
         };
-        processors.retain(|at| *at != other);
         // The end that raised the alert knows why.
         let (knows, told) = if raised(&list[router]) {
             (router, other)
@@ -136,22 +137,42 @@ fn join(list: &mut Vec<Record>) -> u64 {
     gone.len() as u64
 }
 
-/// The processor's record of the handshake that the record at `router` is of: the nearest in time that saw the router's address.
-fn nearest(list: &[Record], router: usize, processors: &[usize]) -> Option<usize> {
-    let own = &list[router];
-    let local = own
+/// Records of processors, their time and place in the list, by the router's address that they saw. There can be thousands of
+/// both ends: comparing each to each takes seconds.
+type Processors = HashMap<String, Vec<(OffsetDateTime, usize)>>;
+
+fn processors(list: &[Record]) -> Processors {
+    let mut found = Processors::new();
+    for (at, record) in list.iter().enumerate() {
+        if is_end(record, "server")
+            && let Some(time) = time_of(record)
+        {
+            let peer = text(record, "peer").to_owned();
+            found.entry(peer).or_default().push((time, at));
+        }
+    }
+    found
+}
+
+fn is_end(record: &Record, role: &str) -> bool {
+    text(record, "hop") == "internal" && text(record, "role") == role
+}
+
+/// The processor's record of the handshake that `router` is of, no longer among `processors`: the nearest in time that saw the
+/// router's address.
+fn take_nearest(router: &Record, processors: &mut Processors) -> Option<usize> {
+    let local = router
         .get("evidence")
         .and_then(|evidence| evidence.get("local"));
-    let (at, address) = (time_of(own)?, local.and_then(Value::as_str)?);
-    let apart = |other: usize| Some((time_of(&list[other])? - at).abs());
-    processors
+    let (at, address) = (time_of(router)?, local.and_then(Value::as_str)?);
+    let saw = processors.get_mut(address)?;
+    let apart = saw
         .iter()
-        .copied()
-        .filter(|other| text(&list[*other], "peer") == address)
-        .filter_map(|other| Some((apart(other)?, other)))
-        .filter(|(apart, _)| *apart <= APART)
-        .min()
-        .map(|(_, other)| other)
+        .enumerate()
+        .map(|(number, (time, other))| ((*time - at).abs(), *other, number));
+    let (_, other, number) = apart.filter(|(apart, ..)| *apart <= APART).min()?;
+    saw.swap_remove(number);
+    Some(other)
 }
 
 fn raised(record: &Record) -> bool {

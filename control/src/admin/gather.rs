@@ -97,7 +97,9 @@ async fn exchange(address: &str, path: &str) -> Result<Said, String> {
     let body = Limited::new(answer.into_body(), MOST_BYTES);
     let body = body.collect().await.map_err(|e| e.to_string())?.to_bytes();
     connection.abort();
-    let page = serde_json::from_slice::<Value>(&body);
+    // Megabytes take a while, and other tasks wait for this thread.
+    let page = tokio::task::spawn_blocking(move || serde_json::from_slice::<Value>(&body));
+    let page = page.await.map_err(|e| text(&e))?;
     match (status, page) {
         (StatusCode::OK, Ok(page)) => Ok(Said::Page(page)),
         (StatusCode::OK, Err(_)) => Err("its answer is not JSON".to_owned()),

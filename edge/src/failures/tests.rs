@@ -9,11 +9,11 @@ use super::filter::Filter;
 use super::ring::{MOST_BYTES, MOST_RECORDS, Ring};
 use super::told::Told;
 use super::{Failures, RecordId};
-use crate::alert::evidence::{Chain, End, Evidence, Refusal, Side};
+use crate::alert::evidence::{Chain, End, Evidence, Refusal, SeenAlert, Side};
 use crate::alert::finding::Context;
 use crate::alert::record::View;
 use crate::alert::rules::{Confidence, Verdict};
-use crate::alert::{Alert, Cause, Failure, Hop, Record};
+use crate::alert::{Alert, Cause, CertFault, Direction, Failure, Hop, Record};
 use crate::handshake::ClientHello;
 use crate::metrics::Metrics;
 
@@ -296,4 +296,34 @@ fn a_revised_record_shows_both_verdicts() {
     );
     assert_eq!(record["revised"]["cause"], "peer_closed_during_handshake");
     assert_eq!(record["revised"]["note"], "with a name it answers");
+}
+
+#[test]
+fn the_alert_that_ended_it_is_kept() {
+    let (failures, _) = failures();
+    let mut evidence = Evidence::new(Hop::Southbound, Side::Client);
+    let warning = SeenAlert {
+        direction: Direction::Received,
+        level: 1,
+        alert: Alert::USER_CANCELED,
+    };
+    evidence.alerts = vec![warning; 9];
+    let refused = evidence.refused(Refusal::Protocol, Some(Alert::UNEXPECTED_MESSAGE));
+    failures.note(Context::default(), Failure::of(refused));
+    let record = &shown(&failures)[0];
+    assert_eq!(record["alert"]["number"], 10, "{record}");
+    let seen = record["evidence"]["alerts"].as_array().unwrap();
+    assert_eq!(seen.len(), 8);
+}
+
+#[test]
+fn names_of_a_refused_certificate_weigh() {
+    let heavy = |names: Vec<String>| {
+        let evidence = Evidence::new(Hop::Southbound, Side::Client);
+        let refusal = Refusal::Certificate(CertFault::WrongName(names));
+        let failure = Failure::of(evidence.refused(refusal, None));
+        Record::new(1, SystemTime::now(), Context::default(), failure).weight()
+    };
+    let names = vec!["x".repeat(250); 20];
+    assert!(heavy(names) >= heavy(Vec::new()) + 20 * 250);
 }

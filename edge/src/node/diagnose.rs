@@ -83,9 +83,13 @@ impl Diagnosis {
             let late = format!("the probes were not finished in {WHOLE:?}");
             (StatusCode::GATEWAY_TIMEOUT, late)
         })?;
-        if kept.len() < MOST_KEPT {
-            kept.insert(object, (Instant::now(), result.clone()));
+        if kept.len() >= MOST_KEPT
+            && let Some(oldest) = kept.iter().min_by_key(|(_, (at, _))| *at)
+        {
+            let oldest = oldest.0.clone();
+            kept.remove(&oldest);
         }
+        kept.insert(object, (Instant::now(), result.clone()));
         Ok(result)
     }
 
@@ -260,7 +264,10 @@ pub(super) fn page(diagnosis: Diagnosis) -> Router {
 
 async fn answer(State(diagnosis): State<Arc<Diagnosis>>, RawQuery(query): RawQuery) -> Response {
     let result = match object(&query.unwrap_or_default()) {
-        Ok(object) => diagnosis.run(object).await,
+        // In a task of its own: who asks and goes away, again and again, must not have targets connected to each time.
+        Ok(object) => tokio::spawn(async move { diagnosis.run(object).await })
+            .await
+            .unwrap_or_else(|e| Err((StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))),
         Err(refused) => Err(refused),
     };
     let (status, body) = match result {
@@ -290,6 +297,11 @@ fn object(query: &str) -> Result<Object, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use control::object::{Kind, ReadContext, read};
+    use control::seal::Keyring;
+    use control::snapshot::Change;
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -299,6 +311,40 @@ mod tests {
         for bad in ["", "host=x", "upstream=1&ssl=2", "ssl=1&ssl=2"] {
             assert!(object(bad).is_err(), "{bad}");
         }
+    }
+
+    /// A node with an upstream `u` at `port`.
+    fn node(port: u16) -> Arc<Diagnosis> {
+        let keyring = Keyring::default();
+        let context = ReadContext {
+            keyring: &keyring,
+            env: &|_| None,
+        };
+        let text =
+            json!({"scheme": "https", "nodes": {format!("127.0.0.1:{port}"): 1}}).to_string();
+        let read = read(Kind::Upstream, "u", text.as_bytes(), &context).unwrap();
+        let change = Change::Set(Kind::Upstream, Arc::from("u"), read, 1);
+        let snapshot = Snapshot::default().apply(1, vec![change]);
+        let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        Arc::new(Diagnosis::new(&snapshot, Roles::ALL, None, true))
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_does_not_start_another_diagnosis() {
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let diagnosis = node(target.local_addr().unwrap().port());
+        let ask = || {
+            answer(
+                State(Arc::clone(&diagnosis)),
+                RawQuery(Some("upstream=u".to_owned())),
+            )
+        };
+        tokio::select! {
+            _ = ask() => panic!("the target has said nothing yet"),
+            accepted = target.accept() => accepted.unwrap(),
+        };
+        // Who asked first is gone, and his diagnosis is still under way.
+        assert_eq!(ask().await.status(), StatusCode::TOO_MANY_REQUESTS);
     }
 
     #[test]

@@ -60,18 +60,25 @@ pub(super) struct Unproven {
     begun: Instant,
 }
 
+/// A handshake that a target refused after we took it for done.
+#[derive(Clone)]
+pub(super) struct Late {
+    pub(super) fault: Fault,
+    /// The target has read nothing of the request.
+    pub(super) unread: bool,
+}
+
 impl Unproven {
     /// If `error` is the target's refusal of a handshake that we took for done: notes it, and makes it a fault.
-    pub(super) fn late(&self, error: &io::Error) -> Option<Fault> {
-        let mut evidence = self.tls.late(error)?;
+    pub(super) fn late(&self, error: &io::Error) -> Option<Late> {
+        let tls::client::Late {
+            mut evidence,
+            unread,
+        } = self.tls.late(error)?;
         evidence.elapsed = self.begun.elapsed();
         let context = self.context.clone();
-        Some(refused(
-            &self.failures,
-            context,
-            self.doubt.as_ref(),
-            evidence,
-        ))
+        let fault = refused(&self.failures, context, self.doubt.as_ref(), evidence);
+        Some(Late { fault, unread })
     }
 }
 

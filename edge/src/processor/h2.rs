@@ -17,8 +17,8 @@ use tokio::time::timeout;
 pub(super) use self::answer::Streaming;
 use self::body::Loan;
 pub(super) use self::line::{Line, Lines, Ticket};
+use super::dial::Late;
 use crate::body::Body;
-use crate::fault::Fault;
 use crate::http1::client::Pace;
 use crate::http1::{fields, framing};
 
@@ -63,7 +63,7 @@ pub(super) struct Broken {
     /// The target says, or it is clear, that it did not act on the request (RFC 9113 8.7).
     pub(super) unprocessed: bool,
     /// The connection ended with TLS's refusal of our handshake.
-    pub(super) late: Option<Fault>,
+    pub(super) late: Option<Late>,
     /// The target spoke against the protocol.
     pub(super) mad: bool,
 }
@@ -156,10 +156,11 @@ fn explain(line: &Line, error: hyper::Error, unsent: bool, loan: Loan) -> Broken
         Some(error) => BrokenBy::RequestBody(error),
         None => BrokenBy::Protocol(error),
     };
+    let unread = late.as_ref().is_some_and(|late| late.unread);
     Broken {
         by,
         body: loan.reclaim(),
-        unprocessed: unsent || refused || gone || late.is_some(),
+        unprocessed: unsent || refused || gone || unread,
         late,
         mad,
     }

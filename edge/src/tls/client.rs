@@ -72,12 +72,22 @@ pub struct Unproven {
     pub(super) verify_name: String,
 }
 
+/// A handshake refused after all.
+#[derive(Debug)]
+pub struct Late {
+    /// What was seen of it.
+    pub evidence: Box<Evidence>,
+    /// The target has read nothing of what was sent to it.
+    pub unread: bool,
+}
+
 impl Unproven {
-    /// The evidence if `error` is such a refusal: ask for every error before the first byte of application data.
-    pub fn late(&self, error: &io::Error) -> Option<Box<Evidence>> {
+    /// What is known if `error` is such a refusal: ask for every error before the first byte of application data.
+    pub fn late(&self, error: &io::Error) -> Option<Late> {
         let mut evidence = failure::late(error, &self.seen, &self.attempt)?;
         self.config.describe(&mut evidence, &self.verify_name);
-        Some(evidence)
+        let unread = failure::is_unread(&evidence);
+        Some(Late { evidence, unread })
     }
 }
 

@@ -16,7 +16,7 @@ use super::verify::CertFault;
 use crate::alert::evidence::{Chain, End, Phase, Refusal, SeenAlert, Side};
 use crate::alert::{Alert, Direction, Evidence, Hop, number};
 use crate::handshake::transcript::{self, Transcript};
-use crate::handshake::{Foreign, Message, server};
+use crate::handshake::{Foreign, Message, TLS13, server};
 
 /// HandshakeType of a TLS 1.2 client's last message before its signature and Finished (RFC 5246, 7.4).
 const CLIENT_KEY_EXCHANGE: u8 = 16;
@@ -179,6 +179,17 @@ pub(super) fn after_all(
         alert: Alert::CLOSE_NOTIFY,
     });
     evidence
+}
+
+/// Whether the target of a [`late`] refusal has read nothing of what was sent to it: one of TLS 1.3 that does not like our
+/// certificate never comes to that. One of TLS 1.2 was done with the handshake before we were (RFC 5246, 7.3), and an alert
+/// about something else may follow a request that it acted on.
+pub(super) fn is_unread(evidence: &Evidence) -> bool {
+    let hello = evidence.server_hello.as_ref();
+    let alert = evidence.decisive_alert().map(|seen| seen.alert);
+    hello.is_some_and(|hello| hello.version == TLS13)
+        && alert
+            .is_some_and(|alert| alert == Alert::HANDSHAKE_FAILURE || is_about_certificates(alert))
 }
 
 /// Adds the alert that `error` stands for if it was encrypted and so not seen on the wire.

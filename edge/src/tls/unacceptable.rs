@@ -8,6 +8,9 @@ use crate::alert::Alert;
 use crate::alert::evidence::Refusal;
 use crate::handshake::{ClientHello, TLS12, TLS13};
 
+/// Signature schemes of a hello that are told of: real ones have about twenty, and 8,000 fit.
+const MOST_TOLD: usize = 32;
+
 /// Why a hello is refused, the alert that is right for it, and the exact words.
 pub(super) type Unacceptable = (Refusal, Alert, String);
 
@@ -46,7 +49,8 @@ pub(super) fn unacceptable(
         return Some((Refusal::MissingMaterial, Alert::UNRECOGNIZED_NAME, why));
     }
     if !keys.any(|key| key.key.choose_scheme(&schemes).is_some()) {
-        let why = format!("client takes signatures {schemes:?}");
+        let told = &schemes[..schemes.len().min(MOST_TOLD)];
+        let why = format!("client takes signatures {told:?}");
         return Some((Refusal::Scheme, Alert::HANDSHAKE_FAILURE, why));
     }
     None

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use cluster_tests::answer::Answer;
 use cluster_tests::etcd::free_port;
+use cluster_tests::http1;
 use cluster_tests::nginx::Nginx;
-use cluster_tests::node::binary;
+use cluster_tests::node::{Node, binary};
 use cluster_tests::pki::{Authority, Identity, Leaf};
 use cluster_tests::process::{Process, Said, run};
 use cluster_tests::target::Target;
 use cluster_tests::tls_server::{RawTarget, server_config};
 use cluster_tests::wait::{SOON, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -197,7 +198,7 @@ async fn each_fault_of_the_servers_certificate_is_found() {
     let stage = Stage::new();
     let ca = &stage.ca;
     let leaf = || ca.leaf(NAME).names(&[NAME]);
-    let mut incomplete = ca.intermediate("between").server(&[NAME]);
+    let mut incomplete = ca.intermediate("issuing").server(&[NAME]);
     incomplete.chain.clone_from(&incomplete.cert);
     let cases = [
         (
@@ -665,4 +666,49 @@ impl Drop for Scripted {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+#[tokio::test]
+async fn a_doubtful_failure_of_a_target_is_looked_into_and_its_record_corrected() {
+    let stage = Stage::new();
+    let old = ["-tls1_2", "-cipher", "AES128-SHA"];
+    let server = stage.openssl(&stage.rsa(), &old).await;
+    let node = Node::start().await;
+    let upstream = json!({
+        "type": "roundrobin", "scheme": "https", "pass_host": "rewrite", "upstream_host": NAME,
+        "nodes": { &server.node: 1 }, "tls": { "verify": false }
+    });
+    node.put("routes/1", &json!({ "uri": "/*", "upstream": upstream }))
+        .await;
+    let answer = http1::get(node.http, NAME, "/").await.unwrap();
+    // All that was seen is an alert 40 to our hello.
+    assert_eq!(answer.status(), 503, "{}", answer.text());
+    let reason = &answer.json()["fault"]["detail"]["reason"];
+    assert_eq!(reason, "no_shared_cipher");
+    let record = eventually(
+        "the record is a probe's",
+        Duration::from_secs(60),
+        || async {
+            let page = http1::get(node.metrics, "x", "/v1/tls/failures?hop=southbound").await;
+            let page = page.map_err(|error| error.to_string())?.json();
+            let record = page["list"][0].clone();
+            if record["cause_source"] == "probe" {
+                Ok(Some(record))
+            } else {
+                Err(page.to_string())
+            }
+        },
+    )
+    .await
+    .unwrap();
+    assert_eq!(record["cause"], "no_shared_cipher", "{record}");
+    assert_eq!(record["confidence"], "certain", "{record}");
+    let revised = [("from", "no_shared_cipher"), ("to", "no_shared_cipher")];
+    let metrics = node.metrics().await;
+    assert_eq!(metrics.value("tls_diagnosis_revised_total", &revised), 1.0);
+    // The same target fails once more: it was just looked into.
+    let again = http1::get(node.http, NAME, "/").await.unwrap();
+    assert_eq!(again.status(), 503);
+    let page = http1::get(node.metrics, "x", "/v1/tls/failures?limit=1").await;
+    assert_eq!(page.unwrap().json()["list"][0]["cause_source"], "passive");
 }

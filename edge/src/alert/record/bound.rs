@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustls_pki_types::CertificateDer;
 
 use super::Record;
-use crate::alert::evidence::{Chain, MOST_CERTIFICATES};
+use crate::alert::CertFault;
+use crate::alert::evidence::{Chain, End, MOST_CERTIFICATES, Refusal};
+use crate::handshake::transcript::{MOST_ALERTS, MOST_MESSAGES};
 use crate::handshake::{CertificateRequest, ClientHello};
 
 /// Bytes of certificates that a record keeps of the peer's chain; the leaf is kept whatever its size (TLS libraries take
@@ -25,13 +27,11 @@ impl Record {
     /// Cuts off what is over the bounds above, and forgets what can be read again from the certificates.
     pub(super) fn bound(&mut self) {
         let evidence = &mut *self.evidence;
-        evidence.alerts.truncate(8);
-        evidence
-            .sent
-            .truncate(crate::handshake::transcript::MOST_MESSAGES);
-        evidence
-            .received
-            .truncate(crate::handshake::transcript::MOST_MESSAGES);
+        // The last ones: the one that ended it is among them.
+        let too_many = evidence.alerts.len().saturating_sub(MOST_ALERTS);
+        evidence.alerts.drain(..too_many);
+        evidence.sent.truncate(MOST_MESSAGES);
+        evidence.received.truncate(MOST_MESSAGES);
         cut(&mut evidence.error);
         if let Some(hello) = &mut evidence.hello {
             bound_hello(hello);
@@ -90,6 +90,12 @@ impl Record {
             .iter()
             .map(|name| name.capacity() + 24)
             .sum();
+        let judged = match &evidence.end {
+            End::Refused(Refusal::Certificate(CertFault::WrongName(names))) => {
+                names.iter().map(|name| name.capacity() + 24).sum()
+            }
+            _ => 0,
+        };
         let context = [
             &self.context.sni,
             &self.context.target,
@@ -103,6 +109,7 @@ impl Record {
             + hello
             + names
             + anchors
+            + judged
             + texts
             + evidence.error.capacity()
             + (evidence.sent.capacity() + evidence.received.capacity())

@@ -109,8 +109,4 @@ const fn whose(of_client: bool, client: Cause, server: Cause) -> Cause {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::too_many_lines,
-    reason = "a table of cases reads best in one piece"
-)]
 mod tests;

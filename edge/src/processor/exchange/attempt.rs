@@ -212,13 +212,12 @@ impl Attempt<'_> {
     fn explain(&self, broken: Broken, reused: bool, facts: &Facts) -> Failed {
         if let (BrokenBy::Closed(error), Some(unproven), false) =
             (&broken.by, facts.unproven.take(), broken.proven)
-            && let Some(fault) = unproven.late(error)
+            && let Some(late) = unproven.late(error)
         {
-            // The target never finished the handshake, so it cannot have read the request.
             return Failed {
-                fault,
+                fault: late.fault,
                 body: broken.body,
-                sent: false,
+                sent: broken.sent && !late.unread,
                 idempotent_retry: true,
                 stale: false,
             };
@@ -246,11 +245,11 @@ impl Attempt<'_> {
     }
 
     fn explain_h2(&self, broken: h2::Broken) -> Failed {
-        if let Some(fault) = broken.late {
+        if let Some(late) = broken.late {
             return Failed {
-                fault,
+                fault: late.fault,
                 body: broken.body,
-                sent: false,
+                sent: !broken.unprocessed,
                 idempotent_retry: true,
                 stale: false,
             };

@@ -19,7 +19,7 @@ use super::PING;
 use super::body::Lent;
 use super::observed::{Observed, Seen};
 use crate::fault::{Fault, FaultCode};
-use crate::processor::dial::Dialled;
+use crate::processor::dial::{Dialled, Late};
 use crate::processor::pool::Facts;
 
 /// A ping unanswered for so long ends a connection.
@@ -196,7 +196,7 @@ impl Line {
     }
 
     /// The target refused our handshake after we took it for done.
-    pub(super) fn late(&self) -> Option<Fault> {
+    pub(super) fn late(&self) -> Option<Late> {
         self.seen.late()
     }
 }

@@ -9,19 +9,18 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::fault::Fault;
-use crate::processor::dial::Unproven;
+use crate::processor::dial::{Late, Unproven};
 use crate::tls::Stream;
 
 /// What was seen before the first byte.
 #[derive(Default)]
 pub(super) struct Seen {
-    late: RefCell<Option<Fault>>,
+    late: RefCell<Option<Late>>,
 }
 
 impl Seen {
     /// The target refused our handshake after we took it for done.
-    pub(super) fn late(&self) -> Option<Fault> {
+    pub(super) fn late(&self) -> Option<Late> {
         self.late.borrow().clone()
     }
 }
@@ -45,9 +44,9 @@ impl AsyncRead for Observed {
         if outcome.is_ready()
             && let Some(unproven) = self.unproven.take()
             && let Poll::Ready(Err(error)) = &outcome
-            && let Some(fault) = unproven.late(error)
+            && let Some(late) = unproven.late(error)
         {
-            self.seen.late.replace(Some(fault));
+            self.seen.late.replace(Some(late));
         }
         outcome
     }

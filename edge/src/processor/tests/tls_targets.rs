@@ -182,6 +182,70 @@ async fn identities_are_shown_and_their_lack_is_a_late_handshake_failure() {
     .await;
 }
 
+/// A target that reads a request and then breaks the connection with an alert that is about no certificate.
+async fn breaking(ca: &Ca, version: &'static rustls::SupportedProtocolVersion) -> Target {
+    let (cert, key) = ca.issue("t.example");
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_protocol_versions(&[version])
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(vec![CertificateDer::from(cert.der().to_vec())], key)
+    .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = Target {
+        port: listener.local_addr().unwrap().port(),
+        connections: Rc::default(),
+        heads: Rc::default(),
+    };
+    let seen = target.clone();
+    spawn_local(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            seen.connections.set(seen.connections.get() + 1);
+            let mut stream = acceptor.accept(tcp).await.unwrap();
+            stream.read_u8().await.unwrap();
+            let (tcp, session) = stream.get_mut();
+            // What the session takes for a record that was tampered with.
+            session
+                .read_tls(&mut [&[23, 3, 3, 0, 40][..], &[0; 40]].concat().as_slice())
+                .unwrap();
+            session.process_new_packets().unwrap_err();
+            let mut alert = Vec::new();
+            while session.wants_write() {
+                session.write_tls(&mut alert).unwrap();
+            }
+            tcp.write_all(&alert).await.unwrap();
+            tcp.shutdown().await.unwrap();
+        }
+    });
+    target
+}
+
+#[tokio::test]
+async fn a_request_that_was_read_before_an_alert_is_not_sent_twice() {
+    on_a_thread(async {
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let ca = Ca::new();
+            let targets = [breaking(&ca, version).await, breaking(&ca, version).await];
+            let mut upstream = upstream(&targets[0], json!({"ca_certs": [ca.0.pem()]}));
+            for target in &targets {
+                upstream["nodes"][format!("127.0.0.1:{}", target.port)] = json!(1);
+            }
+            let bench = bench(upstream);
+            assert!(bench.send("POST", bytes("x")).await.is_err());
+            let made = targets
+                .iter()
+                .map(|target| target.connections.get())
+                .sum::<usize>();
+            assert_eq!(made, 1, "{version:?}");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn silent_and_refusing_targets() {
     on_a_thread(async {

@@ -89,7 +89,7 @@ impl Dial<'_> {
             } = connected.await?;
             match stream.read_exact(&mut [0]).await {
                 Ok(_) => Ok((stream, session)),
-                Err(e) => Err(unproven.late(&e).unwrap_or_else(|| panic!("{e}"))),
+                Err(e) => Err(unproven.late(&e).unwrap_or_else(|| panic!("{e}")).evidence),
             }
         };
         let (server, client) = tokio::join!(server, client);
@@ -525,7 +525,9 @@ async fn other_errors_are_no_late_failures() {
         assert!(unproven.late(&error).is_none(), "{error}");
     }
     let required = alert(rustls::AlertDescription::CertificateRequired);
-    let failure = Failure::of(*unproven.late(&required).unwrap());
+    let late = unproven.late(&required).unwrap();
+    assert!(late.unread, "{:?}", late.evidence);
+    let failure = Failure::of(*late.evidence);
     assert_eq!(failure.cause(), Cause::ClientCertMissing);
     assert_eq!(
         failure.alert(),

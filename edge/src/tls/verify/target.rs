@@ -81,6 +81,9 @@ impl TargetVerifier {
     }
 }
 
+/// Characters of one of a certificate's names that are kept: a DNS name has at most 253.
+const MOST_NAME: usize = 256;
+
 /// The names a certificate is for, for the log: at most 20.
 fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
     let Ok((_, cert)) = X509Certificate::from_der(leaf) else {
@@ -93,7 +96,7 @@ fn names(leaf: &CertificateDer<'_>) -> Vec<String> {
         };
         for name in san.general_names.iter().take(20) {
             match name {
-                GeneralName::DNSName(dns) => names.push((*dns).to_owned()),
+                GeneralName::DNSName(dns) => names.push(dns.chars().take(MOST_NAME).collect()),
                 GeneralName::IPAddress([a, b, c, d]) => names.push(format!("{a}.{b}.{c}.{d}")),
                 GeneralName::IPAddress(bytes) => {
                     if let Ok(v6) = <[u8; 16]>::try_from(*bytes) {
