@@ -29,9 +29,7 @@ fi
 
 # command:package. The tests start etcd and nginx themselves, on ports of their own.
 tools=(protoc:protobuf-compiler cc:gcc etcd:etcd-server etcdctl:etcd-client nginx:nginx-light
-    openssl:openssl curl:curl python3:python3
-    # TLS stacks of others, for the matrix of real peers, which leaves out what is missing.
-    gnutls-cli:gnutls-bin go:golang-go javac:default-jdk-headless)
+    openssl:openssl curl:curl python3:python3)
 if [ -z "$skipped" ]; then
     # For the images, and to cut containers off from each other.
     tools+=(debootstrap:debootstrap strip:binutils iptables:iptables)
@@ -59,6 +57,16 @@ if [ "${#missing[@]}" -gt 0 ]; then
     done
 fi
 export PATH="$PATH:/usr/sbin:/sbin"
+
+# TLS stacks of others, for the matrix of real peers, which leaves out what is missing.
+for pair in gnutls-cli:gnutls-bin go:golang-go javac:default-jdk-headless; do
+    command -v "${pair%%:*}" >/dev/null || ! command -v apt-get >/dev/null && continue
+    say "installing ${pair#*:}"
+    as_root apt-get update -qq || true
+    as_root mkdir -p /usr/share/man/man1 # Java's package writes there, and small images have it not
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${pair#*:}" ||
+        say "${pair#*:} cannot be installed: the matrix leaves it out"
+done
 
 command -v cargo >/dev/null || PATH="$HOME/.cargo/bin:$PATH"
 command -v cargo >/dev/null || stop "Rust is missing: see https://rustup.rs"
